@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file as values: what `penstock check`, `penstock apply`, penstock-cp and penstock-dp
+// all read through the one parser (parse.hpp).
+//
+// Thread rule: plain values. Everything here has passed validation: a Configuration that exists can be
+// compiled. Each value that the environment may still refuse keeps its place in the file, so that
+// "there is no interface eth9" can point at the line.
+#pragma once
+
+#include "dataplane/core/desired_state.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace penstock::config {
+
+/// Where a value stands; line and column begin at 1, 0 is unknown.
+struct Place {
+    std::string file;
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+
+    friend bool operator==(const Place&, const Place&) = default;
+};
+
+struct NodeConfig {
+    std::string name; ///< [node] name, required
+
+    friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
+};
+
+/// [[dataplane.port]]: exactly one of `interface` and `device`.
+struct PortConfig {
+    std::string name;
+    std::optional<std::string> interface; ///< kernel interface, driven by AF_XDP
+    std::optional<std::string> device;    ///< PCI address of a bound NIC, or a vdev ("net_pcap0,…")
+    std::optional<std::uint16_t> mtu;     ///< nothing: what the interface or driver says
+    Place place;
+
+    friend bool operator==(const PortConfig&, const PortConfig&) = default;
+};
+
+/// [[dataplane.neighbour]]: a MAC that the kernel is not asked for; `port` is the name of a port.
+struct NeighbourConfig {
+    IpAddress address;
+    MacAddress mac;
+    std::string port;
+
+    friend bool operator==(const NeighbourConfig&, const NeighbourConfig&) = default;
+};
+
+enum class IdleMode : std::uint8_t {
+    automatic, ///< adaptive, unless the worker's core is isolated (then spin)
+    spin,
+    adaptive,
+};
+
+enum class HugepageMode : std::uint8_t {
+    automatic, ///< hugepages if the kernel has free ones, else none, and a line that says so
+    on,
+    off,
+};
+
+/// [dataplane]: read by penstock-dp at its start; a change needs a restart of it.
+struct DataplaneConfig {
+    std::vector<std::uint16_t> workers; ///< lcores (CPU numbers), in order: worker 0, 1, …
+    Place workers_place;
+    std::optional<std::uint16_t> main_core; ///< nothing: the first allowed CPU that is no worker, else shared
+    std::vector<PortConfig> ports;
+    std::vector<NeighbourConfig> neighbours;
+    IdleMode idle = IdleMode::automatic;
+    HugepageMode hugepages = HugepageMode::automatic;
+    std::uint32_t memory_mb = 256;           ///< for packet buffers and tables
+    std::uint32_t flows_per_worker = 1048576; ///< capacity of a flow table
+    std::vector<std::string> eal_args;       ///< appended as they are
+
+    friend bool operator==(const DataplaneConfig&, const DataplaneConfig&) = default;
+};
+
+enum class ProbeType : std::uint8_t { none, tcp, http };
+
+/// probe = { … } of a service. Times in the file are strings with a unit ("2s", "500ms").
+struct ProbeConfig {
+    ProbeType type = ProbeType::tcp; ///< a service without `probe` gets a TCP connect
+    std::optional<std::uint16_t> port; ///< nothing: the backend's
+    std::string path = "/";            ///< http
+    std::string host;                  ///< http: the Host header; empty: the VIP
+    std::uint16_t expect_status_min = 200; ///< http: `status = "200-399"` or a number
+    std::uint16_t expect_status_max = 399;
+    std::uint32_t interval_ms = 2000;
+    std::uint32_t timeout_ms = 1000;
+    std::uint16_t fall = 3;
+    std::uint16_t rise = 2;
+    std::uint16_t jitter_percent = 10;
+
+    friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
+};
+
+/// A service with what only the control plane needs of it. `spec.backends[*].health` is unknown, or up for
+/// a service with probe type none.
+struct ServiceConfig {
+    ServiceSpec spec;
+    ProbeConfig probe;
+    Place place;
+
+    friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
+};
+
+struct Configuration {
+    NodeConfig node;
+    DataplaneConfig dataplane;
+    std::optional<IpAddress> tunnel_source; ///< [dataplane] tunnel_source: IPv4 source of outer headers
+    FlowTimeouts flow_timeouts;             ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    std::vector<ServiceConfig> services;
+
+    friend bool operator==(const Configuration&, const Configuration&) = default;
+};
+
+/// The declaration of this configuration at `generation`, before overrides and health.
+[[nodiscard]] DesiredState to_desired_state(
+    const Configuration& configuration, const FlowHashKey& key, std::uint64_t generation
+);
+
+} // namespace penstock::config

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keyed hash of flows: four rounds of AES over the tuple. An attacker who does not know the key cannot
+// choose tuples that fall into one bucket or onto one backend (CRC32 and Toeplitz are linear: he could).
+//
+// Four rounds bound the best differential of AES by 2^-113 (Daemen & Rijmen, "The Design of Rijndael",
+// 9.5.1), which is what a table needs; this is no message authentication code and must not serve as one.
+//
+// Thread rule: FlowHasher is immutable after construction. The AES-NI and the portable code return the
+// same values on every machine (hash_test.cpp holds them equal): hashes are shared by a pair of nodes.
+#pragma once
+
+#include "dataplane/core/addresses.hpp"
+#include "dataplane/core/desired_state.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace penstock {
+
+/// 64 bits: the low ones choose a bucket, the high 32 are the flow table's digest, and choose_slot() uses
+/// the middle.
+struct FlowHash {
+    std::uint64_t value = 0;
+
+    [[nodiscard]] constexpr std::uint32_t digest() const {
+        return static_cast<std::uint32_t>(value >> 32U);
+    }
+
+    /// Slot of a table of `size` slots: the high half of a product, no division (Lemire 2019).
+    [[nodiscard]] constexpr std::uint32_t choose_slot(std::uint32_t size) const {
+        const auto middle = static_cast<std::uint32_t>(value >> 16U);
+        return static_cast<std::uint32_t>((std::uint64_t{middle} * size) >> 32U);
+    }
+
+    friend constexpr bool operator==(FlowHash, FlowHash) = default;
+};
+
+/// 16 bytes, the unit the hash works on.
+struct alignas(16) HashBlock {
+    std::array<std::uint8_t, 16> bytes{};
+};
+
+/// What identifies a flow, in network byte order, as it is hashed. IPv4 fills one block; IPv6 three.
+struct FlowTuple {
+    IpAddress source;
+    IpAddress destination;
+    Be16 source_port;
+    Be16 destination_port;
+    std::uint8_t protocol = 0;
+
+    friend bool operator==(const FlowTuple&, const FlowTuple&) = default;
+};
+
+class FlowHasher {
+public:
+    FlowHasher() = default; ///< the hash of key 0, for tests
+    explicit FlowHasher(const FlowHashKey& key);
+
+    /// The reference: any family.
+    [[nodiscard]] FlowHash hash(const FlowTuple& tuple) const;
+
+    /// The same value as hash() for an IPv4 tuple.
+    [[nodiscard]] FlowHash hash_ipv4(
+        Be32 source, Be32 destination, Be16 source_port, Be16 destination_port, std::uint8_t protocol
+    ) const {
+        return hash_block(block_ipv4(source, destination, source_port, destination_port, protocol));
+    }
+
+    /// The same value as hash() for an IPv6 tuple; the addresses are 16 bytes in network order.
+    [[nodiscard]] FlowHash hash_ipv6(
+        const std::uint8_t* source,
+        const std::uint8_t* destination,
+        Be16 source_port,
+        Be16 destination_port,
+        std::uint8_t protocol
+    ) const;
+
+    /// The portable twin of hash(), for the test that holds them equal.
+    [[nodiscard]] FlowHash hash_portable(const FlowTuple& tuple) const;
+
+private:
+    static constexpr std::size_t rounds = 4;
+
+    [[nodiscard]] static HashBlock block_ipv4(
+        Be32 source, Be32 destination, Be16 source_port, Be16 destination_port, std::uint8_t protocol
+    ) {
+        HashBlock block;
+        std::memcpy(block.bytes.data(), &source, 4);
+        std::memcpy(block.bytes.data() + 4, &destination, 4);
+        std::memcpy(block.bytes.data() + 8, &source_port, 2);
+        std::memcpy(block.bytes.data() + 10, &destination_port, 2);
+        block.bytes[12] = protocol;
+        block.bytes[15] = 4; // length of an address: no IPv4 tuple equals an IPv6 one
+        return block;
+    }
+
+    [[nodiscard]] FlowHash hash_block(const HashBlock& block) const;
+
+    std::array<HashBlock, rounds + 1> round_keys_{};
+};
+
+} // namespace penstock

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packet as the core sees it, and what becomes of it.
+//
+// Thread rule: a packet belongs to the worker that received it. Invariant: [data - headroom, data + length)
+// is memory that the pipeline may write; it never touches a byte outside it.
+#pragma once
+
+#include "dataplane/core/drop_reason.hpp"
+#include "dataplane/core/identity.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace penstock {
+
+/// Packets of one poll, at most.
+inline constexpr std::size_t max_burst = 32;
+
+/// A frame, beginning with its Ethernet header. The pipeline moves `data` back into the headroom to
+/// prepend headers and keeps the three lengths true.
+struct Packet {
+    std::uint8_t* data = nullptr;
+    std::uint32_t length = 0;       ///< contiguous bytes at `data`
+    std::uint32_t total_length = 0; ///< of the whole frame; larger than `length` if it has more segments
+    std::uint16_t headroom = 0;     ///< writable bytes before `data`
+    PortId rx_port;
+};
+
+enum class VerdictKind : std::uint8_t {
+    forward, ///< to a backend, out of tx_port
+    reply,   ///< answered by us: the packet now holds the answer, out of tx_port
+    kernel,  ///< not ours: to the exception path of the port it came from
+    drop,    ///< with a reason
+};
+
+struct Verdict {
+    VerdictKind kind = VerdictKind::drop;
+    DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
+    PortId tx_port;                              ///< meaningful if kind is forward or reply
+    ServiceId service;                           ///< meaningful if backend is not no_backend
+    BackendId backend = no_backend;
+};
+
+} // namespace penstock
