@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the two halves of this folder know of each other: the packet half (EAL, ports, workers,
+// steering) describes itself with PortDescription and WorkerDescription, and does through
+// PortControl what the control half (control.hpp: socket, builder, next hops) asks of it.
+//
+// Thread rule: descriptions are plain values, fixed once the ports have started. PortControl is
+// called on the main lcore's thread only, and none of its functions may block longer than 1 ms.
+#pragma once
+
+#include "dataplane/api/messages.hpp"
+#include "dataplane/api/refusal.hpp"
+#include "dataplane/core/addresses.hpp"
+#include "dataplane/core/identity.hpp"
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+/// A started port.
+struct PortDescription {
+    PortId id;                            ///< its index in the configuration
+    std::string name;                     ///< of [[dataplane.port]]
+    std::string device;                   ///< kernel interface, PCI address or vdev
+    std::string driver;                   ///< "net_af_xdp"
+    std::optional<std::uint32_t> ifindex; ///< nothing: no kernel interface, only static neighbours
+    MacAddress mac;
+    std::uint16_t mtu = 1500;
+};
+
+/// A launched worker.
+struct WorkerDescription {
+    std::uint32_t lcore = 0;
+    std::vector<WorkerQueue> queues;
+};
+
+/// What changes of a port while it runs.
+struct PortObservation {
+    LinkState link = LinkState::down;
+    std::optional<SteeringCounters> steering; ///< nothing: no XDP program
+};
+
+/// What the control half asks of the packet half.
+class PortControl {
+public:
+    PortControl() = default;
+    PortControl(const PortControl&) = delete;
+    PortControl& operator=(const PortControl&) = delete;
+    virtual ~PortControl() = default;
+
+    /// Makes `vips` the set of addresses whose traffic, ARP and neighbour solicitations come to the
+    /// workers; addresses no longer in it go to the kernel again. Called twice around a change:
+    /// with the old and the new VIPs before the new snapshot is published, with the new ones after
+    /// the grace period. An error refuses the request, so it must leave the set as it was.
+    [[nodiscard]] virtual std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips
+    ) = 0;
+
+    /// These VIPs have just become live here: tell the neighbours (gratuitous ARP) by and by. Must
+    /// not fail loudly: a lost announcement is what ARP is made for.
+    virtual void announce_vips(std::span<const IpAddress> vips) = 0;
+
+    /// Now, for GetStatus.
+    [[nodiscard]] virtual PortObservation observe_port(PortId port) = 0;
+};
+
+} // namespace penstock
