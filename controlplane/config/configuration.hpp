@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration file as values: what `penstock check`, `penstock apply`, penstock-cp and penstock-dp
-// all read through the one parser (parse.hpp).
+// The configuration file as values: what `penstock check`, `penstock apply`, penstock-cp and
+// penstock-dp all read through the one parser (parse.hpp).
 //
-// Thread rule: plain values. Everything here has passed validation: a Configuration that exists can be
-// compiled. Each value that the environment may still refuse keeps its place in the file, so that
-// "there is no interface eth9" can point at the line.
+// Thread rule: plain values. Everything here has passed validation: a Configuration that exists can
+// be compiled. Each value that the environment may still refuse keeps its origin in the file, so
+// that "there is no interface eth9" can point at the line (diagnose() in diagnostic.hpp). Origins
+// do not take part in comparisons.
 #pragma once
 
+#include "controlplane/config/place.hpp"
 #include "dataplane/core/desired_state.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace penstock::config {
-
-/// Where a value stands; line and column begin at 1, 0 is unknown.
-struct Place {
-    std::string file;
-    std::uint32_t line = 0;
-    std::uint32_t column = 0;
-
-    friend bool operator==(const Place&, const Place&) = default;
-};
 
 struct NodeConfig {
     std::string name; ///< [node] name, required
@@ -37,7 +31,7 @@ struct PortConfig {
     std::optional<std::string> interface; ///< kernel interface, driven by AF_XDP
     std::optional<std::string> device;    ///< PCI address of a bound NIC, or a vdev ("net_pcap0,…")
     std::optional<std::uint16_t> mtu;     ///< nothing: what the interface or driver says
-    Place place;
+    Origin place;                         ///< of the value of `interface` or `device`
 
     friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };
@@ -47,6 +41,7 @@ struct NeighbourConfig {
     IpAddress address;
     MacAddress mac;
     std::string port;
+    Origin place; ///< of the value of `address`
 
     friend bool operator==(const NeighbourConfig&, const NeighbourConfig&) = default;
 };
@@ -66,15 +61,21 @@ enum class HugepageMode : std::uint8_t {
 /// [dataplane]: read by penstock-dp at its start; a change needs a restart of it.
 struct DataplaneConfig {
     std::vector<std::uint16_t> workers; ///< lcores (CPU numbers), in order: worker 0, 1, …
-    Place workers_place;
-    std::optional<std::uint16_t> main_core; ///< nothing: the first allowed CPU that is no worker, else shared
+    Origin workers_place;               ///< of the whole list
+    std::vector<Origin> worker_places;  ///< of each of `workers`, in the same order
+    /// Nothing: the first allowed CPU that is no worker, else shared.
+    std::optional<std::uint16_t> main_core;
+    Origin main_core_place;
     std::vector<PortConfig> ports;
     std::vector<NeighbourConfig> neighbours;
     IdleMode idle = IdleMode::automatic;
     HugepageMode hugepages = HugepageMode::automatic;
-    std::uint32_t memory_mb = 256;           ///< for packet buffers and tables
+    Origin hugepages_place;                   ///< line 0 if the file does not say
+    std::uint32_t memory_mb = 256;            ///< for packet buffers and tables
+    Origin memory_mb_place;                   ///< line 0 if the file does not say
     std::uint32_t flows_per_worker = 1048576; ///< capacity of a flow table
-    std::vector<std::string> eal_args;       ///< appended as they are
+    std::vector<std::string> eal_args;        ///< appended as they are
+    Origin eal_args_place;                    ///< line 0 if the file does not say
 
     friend bool operator==(const DataplaneConfig&, const DataplaneConfig&) = default;
 };
@@ -83,10 +84,10 @@ enum class ProbeType : std::uint8_t { none, tcp, http };
 
 /// probe = { … } of a service. Times in the file are strings with a unit ("2s", "500ms").
 struct ProbeConfig {
-    ProbeType type = ProbeType::tcp; ///< a service without `probe` gets a TCP connect
-    std::optional<std::uint16_t> port; ///< nothing: the backend's
-    std::string path = "/";            ///< http
-    std::string host;                  ///< http: the Host header; empty: the VIP
+    ProbeType type = ProbeType::tcp;       ///< a service without `probe` gets a TCP connect
+    std::optional<std::uint16_t> port;     ///< nothing: the backend's
+    std::string path = "/";                ///< http
+    std::string host;                      ///< http: the Host header; empty: the VIP
     std::uint16_t expect_status_min = 200; ///< http: `status = "200-399"` or a number
     std::uint16_t expect_status_max = 399;
     std::uint32_t interval_ms = 2000;
@@ -98,12 +99,12 @@ struct ProbeConfig {
     friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
 };
 
-/// A service with what only the control plane needs of it. `spec.backends[*].health` is unknown, or up for
-/// a service with probe type none.
+/// A service with what only the control plane needs of it. `spec.backends[*].health` is unknown, or
+/// up for a service with probe type none.
 struct ServiceConfig {
     ServiceSpec spec;
     ProbeConfig probe;
-    Place place;
+    Origin place; ///< of [[service]]
 
     friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
 };
@@ -111,12 +112,18 @@ struct ServiceConfig {
 struct Configuration {
     NodeConfig node;
     DataplaneConfig dataplane;
-    std::optional<IpAddress> tunnel_source; ///< [dataplane] tunnel_source: IPv4 source of outer headers
-    FlowTimeouts flow_timeouts;             ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    std::optional<IpAddress>
+        tunnel_source;          ///< [dataplane] tunnel_source: IPv4 source of outer headers
+    FlowTimeouts flow_timeouts; ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
     std::vector<ServiceConfig> services;
 
     friend bool operator==(const Configuration&, const Configuration&) = default;
 };
+
+// The words of the file for the enumerations above.
+[[nodiscard]] std::string_view to_string(IdleMode value);
+[[nodiscard]] std::string_view to_string(HugepageMode value);
+[[nodiscard]] std::string_view to_string(ProbeType value);
 
 /// The declaration of this configuration at `generation`, before overrides and health.
 [[nodiscard]] DesiredState to_desired_state(
