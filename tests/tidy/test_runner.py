@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/test must never count a runner that failed, crashed, hung or ran nothing as passed."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tree
+from suites import catalog, outcome, process
+from suites import __main__ as suites_main
+
+GOOD = '<testsuites><testsuite><testcase classname="A" name="b" status="run"/></testsuite></testsuites>'
+BAD = '<testsuites><testsuite><testcase name="b"><failure message="no"/></testcase></testsuite></testsuites>'
+ERROR = '<testsuite><testcase name="b"><error message="in set-up"/></testcase></testsuite>'
+SKIPPED = '<testsuite><testcase name="b"/><testcase name="c"><skipped message="x"/></testcase></testsuite>'
+NOT_RUN = '<testsuite><testcase name="b" status="notrun"/></testsuite>'
+
+
+def count(tmp_path: pathlib.Path, text: str | None, status: int | None) -> tuple[int, int]:
+    result = tmp_path / "result.xml"
+    if text is not None:
+        result.write_text(text)
+    counted = outcome.count_junit("runner", result, status)
+    return counted.passed, counted.failed
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "expected"),
+    [
+        (GOOD, 0, (1, 0)),
+        (GOOD, 1, (1, 1)),  # failed outside of its cases
+        (GOOD, -11, (1, 1)),  # crashed after the last case
+        (GOOD, None, (1, 1)),  # hung at its end
+        (BAD, 1, (0, 1)),
+        (BAD, 0, (0, 1)),
+        (ERROR, 1, (0, 1)),
+        (SKIPPED, 0, (1, 1)),
+        (NOT_RUN, 0, (0, 1)),
+        ("<testsuites/>", 0, (0, 1)),
+        ("<testsuites><testcase", 0, (0, 1)),
+        (None, 0, (0, 1)),
+        (None, -6, (0, 1)),
+    ],
+)
+def test_counting(tmp_path, text, status, expected):
+    assert count(tmp_path, text, status) == expected
+
+
+def test_a_status_is_one_case():
+    assert outcome.count_status("fuzz", 0).passed == 1
+    assert outcome.count_status("fuzz", 77).failed == 1
+    assert outcome.count_status("fuzz", None).failed == 1
+
+
+def python_runner(name: str, code: str, limit_s: float = 20.0) -> catalog.Runner:
+    return catalog.Runner(name, [sys.executable, "-c", code, "{result}"], limit_s)
+
+
+WRITE_GOOD = f"import sys; open(sys.argv[1], 'w').write({GOOD!r})"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (WRITE_GOOD, (1, 0)),
+        (f"{WRITE_GOOD}; sys.exit(3)", (1, 1)),
+        (f"{WRITE_GOOD}; import os; os.abort()", (1, 1)),
+        ("import sys; sys.exit(0)", (0, 1)),
+        (f"{WRITE_GOOD.replace(GOOD, BAD)}; sys.exit(1)", (0, 1)),
+    ],
+)
+def test_fake_runners(tmp_path, monkeypatch, code, expected):
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    counted = suites_main.run_one(python_runner("fake/runner", code), tmp_path)
+    assert (counted.passed, counted.failed) == expected
+
+
+def test_an_old_result_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    (tmp_path / "fake-runner.xml").write_text(GOOD)
+    assert suites_main.run_one(python_runner("fake/runner", "pass"), tmp_path).failed == 1
+
+
+def test_a_hanging_runner_is_ended_with_its_children(tmp_path):
+    code = "import subprocess, time; print(subprocess.Popen(['sleep', '300']).pid, flush=True); time.sleep(300)"
+    log = tmp_path / "log"
+    status, seconds = process.run([sys.executable, "-c", code], log, limit_s=1.0)
+    assert status is None
+    assert seconds < 60
+    child = pathlib.Path("/proc") / log.read_text().split()[0] / "stat"
+    assert not child.exists() or " Z " in child.read_text()
+
+
+def test_an_empty_suite_fails(tmp_path):
+    suite = catalog.Suite("empty", (), lambda: [])
+    assert suites_main.run_suite(suite, "", tmp_path).failed == 1
+
+
+def test_last_line_and_exit_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "BUILD", tmp_path)
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    good = python_runner("fake/good", WRITE_GOOD)
+    crash = python_runner("fake/crash", "import os; os.abort()")
+    for runners, last_line, code in (([good], "1 passed, 0 failed", 0), ([good, crash], "1 passed, 1 failed", 1)):
+        monkeypatch.setattr(catalog, "SUITES", (catalog.Suite("unit", (), lambda runners=runners: runners),))
+        assert suites_main.main(["unit"]) == code
+        assert capsys.readouterr().out.splitlines()[-1] == last_line
+
+
+def test_a_failed_build_fails_its_suite(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "BUILD", tmp_path)
+    suite = catalog.Suite("unit", (("debug",),), lambda: [])
+    monkeypatch.setattr(catalog, "SUITES", (suite,))
+    monkeypatch.setattr(suites_main, "build", lambda flavours: {flavour: False for flavour in flavours})
+    assert suites_main.main(["unit"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 passed, 1 failed"
+
+
+def test_usage_errors_exit_with_2():
+    for tool in ("test", "build", "bench"):
+        answer = subprocess.run([tree.ROOT / "tools" / tool, "no-such-thing"], capture_output=True, check=False)
+        assert answer.returncode == 2, tool
+
+
+def test_ci_runs_everything():
+    assert "tools/test" in (tree.ROOT / ".ci" / "run").read_text()
+    tests = {path.name for path in (tree.ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert tests <= {suite.name for suite in catalog.SUITES}, "a folder of tests that no suite runs"
