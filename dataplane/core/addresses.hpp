@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // IP and MAC addresses as values: parse, print, compare, hash.
 //
-// Thread rule: values. An IpAddress is always 16 bytes in network order; IPv4 is held as IPv4-mapped IPv6
-// (RFC 4291 2.5.5.2), so that both families compare, sort and hash alike and tables need one key type.
+// Thread rule: values. An IpAddress is always 16 bytes in network order; IPv4 is held as
+// IPv4-mapped IPv6 (RFC 4291 2.5.5.2), so that both families compare, sort and hash alike and
+// tables need one key type.
 #pragma once
 
 #include "dataplane/core/byte_order.hpp"
@@ -27,14 +28,16 @@ public:
 
     [[nodiscard]] static IpAddress from_ipv4(Be32 address);
 
-    /// 16 bytes in network order. An IPv4-mapped address becomes, and compares equal to, the IPv4 one.
+    /// 16 bytes in network order. An IPv4-mapped address becomes, and compares equal to, the IPv4
+    /// one.
     [[nodiscard]] static IpAddress from_ipv6(const std::array<std::uint8_t, 16>& bytes);
 
-    /// Textual form of either family (RFC 4291 2.2; IPv4 as four decimals). Nothing else is accepted: no
-    /// names, no prefix lengths, no zone, no leading or trailing space.
+    /// Textual form of either family (RFC 4291 2.2; IPv4 as four decimals). Nothing else is
+    /// accepted: no names, no prefix lengths, no zone, no leading or trailing space.
     [[nodiscard]] static std::optional<IpAddress> parse(std::string_view text);
 
     [[nodiscard]] Family family() const;
+
     [[nodiscard]] bool is_ipv4() const { return family() == Family::ipv4; }
 
     /// REQUIRES: is_ipv4().
@@ -62,6 +65,7 @@ struct MacAddress {
     /// Six pairs of hexadecimal digits joined by ':'.
     [[nodiscard]] static std::optional<MacAddress> parse(std::string_view text);
     [[nodiscard]] std::string to_string() const;
+
     [[nodiscard]] bool is_multicast() const { return (bytes[0] & 1U) != 0; }
 
     friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;

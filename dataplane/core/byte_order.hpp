@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integers in network byte order, as types: a host integer cannot be stored into a header field, nor a
-// header field be compared with a host integer, without saying so.
+// Integers in network byte order, as types: a host integer cannot be stored into a header field,
+// nor a header field be compared with a host integer, without saying so.
 //
 // Thread rule: values. No conversion is implicit: `Be16 port = 80` does not compile, because on a
 // little-endian machine it would be port 20480.

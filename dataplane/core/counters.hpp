@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters that one worker writes and anybody reads, as they stand in the shared statistics.
 //
-// Thread rule: every counter has exactly one writer, the worker that owns the block; readers are other
-// threads and other processes. A write is a relaxed load and store (0.8 ns here; fetch_add costs 5.5 ns),
-// a read is relaxed: each value is exact, two values read together need not be of the same instant.
-// Layout: blocks start on cache lines of their own and hold nothing another worker writes.
+// Thread rule: every counter has exactly one writer, the worker that owns the block; readers are
+// other threads and other processes. A write is a relaxed load and store (0.8 ns here; fetch_add
+// costs 5.5 ns), a read is relaxed: each value is exact, two values read together need not be of
+// the same instant. Layout: blocks start on cache lines of their own and hold nothing another
+// worker writes.
 #pragma once
 
 #include "dataplane/core/drop_reason.hpp"
@@ -27,6 +28,7 @@ public:
     }
 
     void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+
     [[nodiscard]] std::uint64_t read() const { return value_.load(std::memory_order_relaxed); }
 
 private:
@@ -36,27 +38,28 @@ private:
 static_assert(sizeof(Counter) == 8 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Everything one worker counts. Conservation, at any quiet moment:
-/// rx_packets = tx_packets + to_kernel_packets + Σ drops. Replies (ARP, echo) are part of tx_packets.
+/// rx_packets = tx_packets + to_kernel_packets + Σ drops. Replies (ARP, echo) are part of
+/// tx_packets.
 struct alignas(64) WorkerCounters {
     Counter rx_packets;
     Counter rx_bytes;
     Counter tx_packets;
     Counter tx_bytes;
     Counter to_kernel_packets;
-    Counter replies;             ///< ARP and echo answered by us
-    Counter flow_hits;           ///< packets that followed a flow entry
-    Counter flow_misses;         ///< packets that chose a backend by hash
-    Counter flows_inserted;      ///< entries made
-    Counter flows_expired;       ///< entries forgotten after their idle time
-    Counter flows_unplaced;      ///< misses that found no room: forwarded by hash alone
-    Counter flows;               ///< gauge: entries now
-    Counter flow_capacity;       ///< gauge: entries at most
-    Counter generation;          ///< gauge: of the snapshot in use
-    Counter heartbeat_ns;        ///< gauge: CLOCK_MONOTONIC at the last housekeeping
-    Counter polls;               ///< rx polls
-    Counter empty_polls;         ///< rx polls that found nothing
-    Counter busy_ns;             ///< time spent in polls that found something
-    Counter late_polls;          ///< times the worker lost its CPU for longer than 20 µs
+    Counter replies;        ///< ARP and echo answered by us
+    Counter flow_hits;      ///< packets that followed a flow entry
+    Counter flow_misses;    ///< packets that chose a backend by hash
+    Counter flows_inserted; ///< entries made
+    Counter flows_expired;  ///< entries forgotten after their idle time
+    Counter flows_unplaced; ///< misses that found no room: forwarded by hash alone
+    Counter flows;          ///< gauge: entries now
+    Counter flow_capacity;  ///< gauge: entries at most
+    Counter generation;     ///< gauge: of the snapshot in use
+    Counter heartbeat_ns;   ///< gauge: CLOCK_MONOTONIC at the last housekeeping
+    Counter polls;          ///< rx polls
+    Counter empty_polls;    ///< rx polls that found nothing
+    Counter busy_ns;        ///< time spent in polls that found something
+    Counter late_polls;     ///< times the worker lost its CPU for longer than 20 µs
     std::array<Counter, drop_reason_count> drops;
 };
 
@@ -80,8 +83,8 @@ static_assert(sizeof(WorkerCounters) % 64 == 0);
 /// One worker's blocks. Backends and services are indexed by id.
 struct WorkerStats {
     WorkerCounters* worker = nullptr;
-    ServiceCounters* services = nullptr;  ///< [max_services]
-    BackendCounters* backends = nullptr;  ///< [max_backends]
+    ServiceCounters* services = nullptr; ///< [max_services]
+    BackendCounters* backends = nullptr; ///< [max_backends]
 };
 
 } // namespace penstock

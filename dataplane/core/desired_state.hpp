@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The declaration a snapshot is compiled from: every service whole, never a delta, so that applying it is
-// idempotent and a resync is sending it again (ARCHITECTURE.md, "Life of a configuration change").
+// The declaration a snapshot is compiled from: every service whole, never a delta, so that applying
+// it is idempotent and a resync is sending it again (ARCHITECTURE.md, "Life of a configuration
+// change").
 //
-// Thread rule: plain values, no sharing. Names are for people; identity is the key. Two declarations with
-// equal keys and weights choose backends alike on every node, whatever the names and the order.
+// Thread rule: plain values, no sharing. Names are for people; identity is the key. Two
+// declarations with equal keys and weights choose backends alike on every node, whatever the names
+// and the order.
 #pragma once
 
 #include "dataplane/core/addresses.hpp"
@@ -81,23 +83,25 @@ struct ServiceSpec {
 /// Idle times after which a flow entry may be forgotten, in seconds; each at least 1 and at most
 /// max_flow_timeout_s (flow_table.hpp).
 struct FlowTimeouts {
-    std::uint16_t tcp_syn_s = 30;          ///< only SYNs seen
-    std::uint16_t tcp_established_s = 900; ///< as IPVS; a forgotten flow still hashes to its backend
-    std::uint16_t tcp_closing_s = 30;      ///< FIN or RST seen
+    std::uint16_t tcp_syn_s = 30; ///< only SYNs seen
+    std::uint16_t tcp_established_s =
+        900;                          ///< as IPVS; a forgotten flow still hashes to its backend
+    std::uint16_t tcp_closing_s = 30; ///< FIN or RST seen
     std::uint16_t udp_s = 120;
 
     friend bool operator==(const FlowTimeouts&, const FlowTimeouts&) = default;
 };
 
-/// Key of the flow hash. Secret, one for a pair of nodes, kept in the state directory for ever: a new key
-/// would move every flow.
+/// Key of the flow hash. Secret, one for a pair of nodes, kept in the state directory for ever: a
+/// new key would move every flow.
 using FlowHashKey = std::array<std::uint8_t, 16>;
 
 struct DesiredState {
     std::uint64_t generation = 0; ///< grows with every change; 0 is none
     FlowHashKey flow_hash_key{};
     FlowTimeouts timeouts;
-    std::optional<IpAddress> tunnel_source; ///< IPv4 source of outer headers; nothing: the port's own
+    std::optional<IpAddress>
+        tunnel_source; ///< IPv4 source of outer headers; nothing: the port's own
     std::vector<ServiceSpec> services;
 
     friend bool operator==(const DesiredState&, const DesiredState&) = default;

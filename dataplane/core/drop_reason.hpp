@@ -2,7 +2,8 @@
 // Every reason for which a packet is dropped: one list that makes the enumeration, the names of the
 // counters and the text that `penstock drops` and docs/reference/drop-reasons.md show.
 //
-// Thread rule: values. A new reason goes at the end of its group; names are stable, numbers are not.
+// Thread rule: values. A new reason goes at the end of its group; names are stable, numbers are
+// not.
 #pragma once
 
 #include <array>

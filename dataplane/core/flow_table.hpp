@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which backend a flow was given: the table that keeps connections where they are while pools change.
+// Which backend a flow was given: the table that keeps connections where they are while pools
+// change.
 //
-// An entry is one 64-bit word; a bucket is one cache line of eight; a flow has two candidate buckets.
+// An entry is one 64-bit word; a bucket is one cache line of eight; a flow has two candidate
+// buckets.
 //
 //   63            32 31        16 15          4 3    1  0
-//   [ digest        | backend    | last seen   | state | alt ]      word 0: empty (state is never 0)
+//   [ digest        | backend    | last seen   | state | alt ]      word 0: empty (state is never
+//   0)
 //
 //   primary bucket   = low bits of the flow hash
 //   digest           = high 32 bits of the flow hash
 //   alternate bucket = primary XOR mix(digest)            (symmetric: either leads to the other)
 //   alt              = 1 if the entry stands in its alternate bucket, so the hash can be rebuilt
 //
-// An insert takes a free way of the primary bucket, then of the alternate one, then moves one entry of the
-// primary bucket to that entry's other bucket. Only if that fails is the flow unplaced: nothing is ever
-// evicted, the caller counts it and forwards by hash. At 60 % load fewer than one in a million is unplaced
-// (flow_table_test.cpp measures it).
+// An insert takes a free way of the primary bucket, then of the alternate one, then moves one entry
+// of the primary bucket to that entry's other bucket. Only if that fails is the flow unplaced:
+// nothing is ever evicted, the caller counts it and forwards by hash. At 60 % load fewer than one
+// in a million is unplaced (flow_table_test.cpp measures it).
 //
-// Worked example, 4 buckets: hash 0x…02 → primary 2. Bucket 2 is full, mix(digest) is 3 → alternate 1 has
-// room: the entry goes there with alt = 1. A find looks into 2, does not match, looks into 1, matches.
+// Worked example, 4 buckets: hash 0x…02 → primary 2. Bucket 2 is full, mix(digest) is 3 → alternate
+// 1 has room: the entry goes there with alt = 1. A find looks into 2, does not match, looks into 1,
+// matches.
 //
-// Thread rule: one writer, the worker that owns the table. Any thread may find(): words are atomic and a
-// moved entry is written to its new place before it leaves the old one. Memory comes from outside
-// (hugepages) and is never grown.
+// Thread rule: one writer, the worker that owns the table. Any thread may find(): words are atomic
+// and a moved entry is written to its new place before it leaves the old one. Memory comes from
+// outside (hugepages) and is never grown.
 #pragma once
 
 #include "dataplane/core/hash.hpp"
@@ -51,7 +55,8 @@ struct CoarseTime {
     }
 };
 
-/// RFC 5382 REQ-5 asks 2 h 4 min of an established flow; the wrap leaves room for it and a slow sweep.
+/// RFC 5382 REQ-5 asks 2 h 4 min of an established flow; the wrap leaves room for it and a slow
+/// sweep.
 inline constexpr std::uint16_t max_flow_timeout_s = 7440;
 
 enum class FlowState : std::uint8_t {
@@ -66,7 +71,7 @@ inline constexpr std::size_t flow_state_count = 5; ///< with the unused 0
 /// A decoded entry.
 struct FlowEntry {
     std::uint32_t digest = 0;
-    BackendId backend = no_backend;
+    BackendId backend = null_backend;
     CoarseTime last_seen;
     FlowState state = FlowState::tcp_syn;
     bool in_alternate = false;
@@ -80,7 +85,8 @@ public:
     static constexpr std::size_t ways = 8;
     static constexpr std::size_t max_buckets = std::size_t{1} << 24U;
 
-    /// Bytes for a table that holds `flows` entries at 60 % load or less: a power of two of buckets.
+    /// Bytes for a table that holds `flows` entries at 60 % load or less: a power of two of
+    /// buckets.
     [[nodiscard]] static std::size_t bytes_for(std::size_t flows);
 
     /// REQUIRES: memory is aligned to 64, zeroed, outlives the table and is bytes_for(…) long.
@@ -90,15 +96,15 @@ public:
     FlowTable& operator=(const FlowTable&) = delete;
 
     [[nodiscard]] std::size_t capacity() const { return bucket_count_ * ways; }
+
     [[nodiscard]] std::size_t bucket_count() const { return bucket_count_; }
 
     /// Owner only: entries now.
     [[nodiscard]] std::size_t size() const { return size_; }
 
-    /// Brings the primary bucket's line near; worth 4 to 8 times over a burst (docs/performance.md).
-    void prefetch(FlowHash hash) const {
-        __builtin_prefetch(&slots_[primary_bucket(hash) * ways]);
-    }
+    /// Brings the primary bucket's line near; worth 4 to 8 times over a burst
+    /// (docs/performance.md).
+    void prefetch(FlowHash hash) const { __builtin_prefetch(&slots_[primary_bucket(hash) * ways]); }
 
     /// The first entry with this hash whose backend `accept(BackendId)` takes, or nullptr. A digest
     /// collision is told apart by `accept` alone, which therefore checks the backend's service.
@@ -115,12 +121,14 @@ public:
     /// Owner only.
     void erase(Slot& slot);
 
-    /// Owner only. Erases those entries of the next `buckets` buckets for which `expired(FlowEntry)`
-    /// holds; continues where the last call stopped and wraps around. Returns how many were erased.
+    /// Owner only. Erases those entries of the next `buckets` buckets for which
+    /// `expired(FlowEntry)` holds; continues where the last call stopped and wraps around. Returns
+    /// how many were erased.
     template <typename Expired>
     std::size_t sweep(std::size_t buckets, Expired&& expired);
 
     [[nodiscard]] static FlowEntry decode(std::uint64_t word);
+
     [[nodiscard]] static FlowEntry read(const Slot& slot) {
         return decode(slot.load(std::memory_order_relaxed));
     }
@@ -131,10 +139,12 @@ private:
     static constexpr unsigned state_shift = 1;
 
     [[nodiscard]] std::size_t primary_bucket(FlowHash hash) const { return hash.value & mask_; }
+
     [[nodiscard]] std::size_t other_bucket(std::size_t bucket, std::uint32_t digest) const {
         // Odd, so that the two buckets differ whenever there are two.
         return (bucket ^ ((digest * 0x9e3779b1U) | 1U)) & mask_;
     }
+
     [[nodiscard]] static std::uint64_t encode(const FlowEntry& entry);
     Slot* free_way(std::size_t bucket) const;
     Slot* displace_one(std::size_t bucket);
@@ -145,7 +155,7 @@ private:
     Slot* slots_ = nullptr;
     std::size_t bucket_count_ = 0;
     std::size_t mask_ = 0;
-    std::size_t size_ = 0;        // owner only
+    std::size_t size_ = 0;         // owner only
     std::size_t sweep_bucket_ = 0; // owner only
 };
 
@@ -168,8 +178,8 @@ FlowTable::Slot* FlowTable::find_in(
     Slot* const line = &slots_[bucket * ways];
     for (std::size_t way = 0; way < ways; ++way) {
         const std::uint64_t word = line[way].load(std::memory_order_relaxed);
-        // An entry of the other kind with the same digest belongs to another hash: its primary bucket
-        // is not ours. An empty way has state 0 and must not match a digest of 0.
+        // An entry of the other kind with the same digest belongs to another hash: its primary
+        // bucket is not ours. An empty way has state 0 and must not match a digest of 0.
         if ((word >> 32U) == digest && (word & 1U) == static_cast<std::uint64_t>(alternate) &&
             word != 0) [[unlikely]] {
             if (accept(decode(word).backend)) {

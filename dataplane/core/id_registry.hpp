@@ -28,7 +28,7 @@ public:
 
     struct Backend {
         BackendId id;
-        ServiceId service;
+        ServiceId service{};
         bool desired = true;
         Forwarding forwarding = Forwarding::ipip; ///< of its service when last desired
     };
@@ -36,19 +36,23 @@ public:
     using BackendName = std::pair<ServiceKey, BackendKey>;
 
     /// Gives every service and backend of `desired` an id and marks all others as retired. Returns
-    /// false and changes nothing if ids run out: max_services or max_backends, retired ones included.
+    /// false and changes nothing if ids run out: max_services or max_backends, retired ones
+    /// included.
     [[nodiscard]] bool assign(const DesiredState& desired);
 
-    /// Frees the ids of retired backends for which `flows[id]` is 0, and of retired services that have no
-    /// backend left. REQUIRES: `flows` holds, by id, the sum over all workers, read after the grace period
-    /// of the publication that retired them: from then on no worker can make a flow to them.
+    /// Frees the ids of retired backends for which `flows[id]` is 0, and of retired services that
+    /// have no backend left. REQUIRES: `flows` holds, by id, the sum over all workers, read after
+    /// the grace period of the publication that retired them: from then on no worker can make a
+    /// flow to them.
     void free_retired(std::span<const std::uint64_t> flows);
 
     [[nodiscard]] const std::map<ServiceKey, Service>& services() const { return services_; }
+
     [[nodiscard]] const std::map<BackendName, Backend>& backends() const { return backends_; }
 
     /// REQUIRES: assigned.
     [[nodiscard]] ServiceId service(const ServiceKey& key) const { return services_.at(key).id; }
+
     [[nodiscard]] BackendId backend(const ServiceKey& service, const BackendKey& backend) const {
         return backends_.at({service, backend}).id;
     }
@@ -59,7 +63,7 @@ private:
     std::vector<ServiceId> free_service_ids_;
     std::vector<BackendId> free_backend_ids_;
     std::uint16_t next_service_ = 0;
-    std::uint16_t next_backend_ = 1; // 0 is no_backend
+    std::uint16_t next_backend_ = 1; // 0 is null_backend
 };
 
 } // namespace penstock

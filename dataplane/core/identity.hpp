@@ -25,7 +25,7 @@ struct BackendId {
     friend constexpr auto operator<=>(BackendId, BackendId) = default;
 };
 
-inline constexpr BackendId no_backend{0};
+inline constexpr BackendId null_backend{0};
 
 /// Index of a port of this dataplane, in the order of the configuration.
 struct PortId {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weighted Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4): slots → backends, balanced to one
-// slot, with few slots moved when the set changes.
+// Weighted Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4): slots → backends, balanced to
+// one slot, with few slots moved when the set changes.
 //
-// Every backend has a permutation of the slots, made from its identity alone. Backends take turns, each
-// taking its next free slot; a backend of weight w has its k-th turn at time k / w, ties by identity. So
-// with weights 10 and 1 the first has ten turns for each of the second, and a table depends on the set
-// of (identity, weight) only, not on its order: equal pools agree on every node.
+// Every backend has a permutation of the slots, made from its identity alone. Backends take turns,
+// each taking its next free slot; a backend of weight w has its k-th turn at time k / w, ties by
+// identity. So with weights 10 and 1 the first has ten turns for each of the second, and a table
+// depends on the set of (identity, weight) only, not on its order: equal pools agree on every node.
 //
 // Thread rule: pure functions and immutable tables.
 #pragma once
@@ -34,8 +34,8 @@ struct MaglevTable {
 /// Builds the table. REQUIRES: size is prime and at least the number of members with weight.
 [[nodiscard]] MaglevTable build_maglev(std::vector<MaglevMember> members, std::uint32_t size);
 
-/// A number for a byte string that names a backend, equal on every node and in every version. Unkeyed: what
-/// it spreads are the operator's own addresses.
+/// A number for a byte string that names a backend, equal on every node and in every version.
+/// Unkeyed: what it spreads are the operator's own addresses.
 [[nodiscard]] std::uint64_t hash_identity(std::span<const std::uint8_t> name);
 
 } // namespace penstock

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a backend's frames go: MAC address and port, by backend id. Kept apart from the snapshot because
-// neighbours change on their own, and a changed MAC must not wait for a compilation.
+// Where a backend's frames go: MAC address and port, by backend id. Kept apart from the snapshot
+// because neighbours change on their own, and a changed MAC must not wait for a compilation.
 //
-// Thread rule: one writer (the main lcore, which hears the kernel's netlink messages), any number of
-// readers (workers). An entry is one 64-bit word, so that a reader never sees half of a change.
+// Thread rule: one writer (the main lcore, which hears the kernel's netlink messages), any number
+// of readers (workers). An entry is one 64-bit word, so that a reader never sees half of a change.
 #pragma once
 
 #include "dataplane/core/addresses.hpp"

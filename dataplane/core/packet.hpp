@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A packet as the core sees it, and what becomes of it.
 //
-// Thread rule: a packet belongs to the worker that received it. Invariant: [data - headroom, data + length)
-// is memory that the pipeline may write; it never touches a byte outside it.
+// Thread rule: a packet belongs to the worker that received it. Invariant: [data - headroom, data +
+// length) is memory that the pipeline may write; it never touches a byte outside it.
 #pragma once
 
 #include "dataplane/core/drop_reason.hpp"
@@ -20,9 +20,10 @@ inline constexpr std::size_t max_burst = 32;
 /// prepend headers and keeps the three lengths true.
 struct Packet {
     std::uint8_t* data = nullptr;
-    std::uint32_t length = 0;       ///< contiguous bytes at `data`
-    std::uint32_t total_length = 0; ///< of the whole frame; larger than `length` if it has more segments
-    std::uint16_t headroom = 0;     ///< writable bytes before `data`
+    std::uint32_t length = 0; ///< contiguous bytes at `data`
+    std::uint32_t total_length =
+        0; ///< of the whole frame; larger than `length` if it has more segments
+    std::uint16_t headroom = 0; ///< writable bytes before `data`
     PortId rx_port;
 };
 
@@ -37,8 +38,8 @@ struct Verdict {
     VerdictKind kind = VerdictKind::drop;
     DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
     PortId tx_port;                              ///< meaningful if kind is forward or reply
-    ServiceId service;                           ///< meaningful if backend is not no_backend
-    BackendId backend = no_backend;
+    ServiceId service;                           ///< meaningful if backend is not null_backend
+    BackendId backend = null_backend;
 };
 
 } // namespace penstock

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Handing a new immutable value to workers that never wait, and knowing when nobody uses the old one:
-// quiescent-state based reclamation.
+// Handing a new immutable value to workers that never wait, and knowing when nobody uses the old
+// one: quiescent-state based reclamation.
 //
 //   publisher                               worker (at every burst / at a quiescent point)
 //   current = new            (release)      value = acquire()
@@ -9,14 +9,15 @@
 //     seen >= target         (acquire)
 //   free old
 //
-// A worker that reports `seen >= target` has loaded `epoch` after it became target, hence sees the new
-// pointer at its next acquire(), and it reports only while it holds no value. So the old one is unused.
-// Worked example: epoch 4, worker A seen 4, B seen 4. Publish: epoch 5. A reports 5 at once; B is inside a
-// burst with the old value. grace_period_over(5) is false until B's next housekeeping reports 5.
+// A worker that reports `seen >= target` has loaded `epoch` after it became target, hence sees the
+// new pointer at its next acquire(), and it reports only while it holds no value. So the old one is
+// unused. Worked example: epoch 4, worker A seen 4, B seen 4. Publish: epoch 5. A reports 5 at
+// once; B is inside a burst with the old value. grace_period_over(5) is false until B's next
+// housekeeping reports 5.
 //
-// Thread rule: one publisher thread calls publish(); each worker calls acquire() and report_quiescent()
-// with its own index; any thread may call grace_period_over(). Nobody blocks here; the caller decides how
-// to wait. The publisher owns the values and frees them.
+// Thread rule: one publisher thread calls publish(); each worker calls acquire() and
+// report_quiescent() with its own index; any thread may call grace_period_over(). Nobody blocks
+// here; the caller decides how to wait. The publisher owns the values and frees them.
 #pragma once
 
 #include "dataplane/core/identity.hpp"
@@ -37,7 +38,8 @@ public:
     Publication(const Publication&) = delete;
     Publication& operator=(const Publication&) = delete;
 
-    /// Publisher only. Makes `value` current and returns the epoch that ends the previous one's use.
+    /// Publisher only. Makes `value` current and returns the epoch that ends the previous one's
+    /// use.
     [[nodiscard]] std::uint64_t publish(const Value* value) {
         current_.store(value, std::memory_order_release);
         return epoch_.fetch_add(1, std::memory_order_acq_rel) + 1;
@@ -53,7 +55,8 @@ public:
         return true;
     }
 
-    /// Worker only. Valid until this worker's next report_quiescent(); null before the first publish().
+    /// Worker only. Valid until this worker's next report_quiescent(); null before the first
+    /// publish().
     [[nodiscard]] const Value* acquire() const { return current_.load(std::memory_order_acquire); }
 
     /// Worker only. REQUIRES: the worker holds no value from acquire().

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The immutable compiled configuration that workers read.
 //
-// Everything a packet needs is computed here once, so that the packet path chooses nothing: a service is
-// one probe away whatever their number, a backend's outer header is a finished template, a slot is one
-// load. Built by compile_snapshot() on the builder thread, handed over by Publication, never changed.
+// Everything a packet needs is computed here once, so that the packet path chooses nothing: a
+// service is one probe away whatever their number, a backend's outer header is a finished template,
+// a slot is one load. Built by compile_snapshot() on the builder thread, handed over by
+// Publication, never changed.
 //
 // Thread rule: immutable after construction; any thread may read.
 #pragma once
@@ -29,37 +30,38 @@ enum class Rewrite : std::uint8_t {
 
 /// One service as the packet path sees it.
 struct ServiceEntry {
-    const std::uint16_t* slots = nullptr; ///< [slot_count] backend ids; null if no backend takes new flows
+    const std::uint16_t* slots =
+        nullptr; ///< [slot_count] backend ids; null if no backend takes new flows
     std::uint32_t slot_count = 0;
     ServiceId id;
 };
 
 /// One backend as the packet path sees it: one cache line.
 struct alignas(64) BackendEntry {
-    ServiceId service;              ///< a flow entry counts only for packets of this service
-    bool keeps_flows = false;       ///< flows that name it follow it
-    bool takes_new_flows = false;   ///< it is up, ready and of weight above 0
+    ServiceId service;            ///< a flow entry counts only for packets of this service
+    bool keeps_flows = false;     ///< flows that name it follow it
+    bool takes_new_flows = false; ///< it is up, ready and of weight above 0
     Rewrite rewrite = Rewrite::mac_only;
-    std::uint8_t outer_length = 0;  ///< bytes of `outer`
-    bool in_use = false;            ///< this id names a backend in this snapshot
+    std::uint8_t outer_length = 0;   ///< bytes of `outer`
+    bool in_use = false;             ///< this id names a backend in this snapshot
     std::uint32_t checksum_base = 0; ///< one's complement sum of the constant words of `outer`
-    std::array<std::uint8_t, 40> outer{}; ///< outer header; length, id, DSCP, checksum are filled per packet
+    std::array<std::uint8_t, 40> outer{
+    }; ///< outer header; length, id, DSCP, checksum are filled per packet
 };
 
 static_assert(sizeof(BackendEntry) == 64);
 
 class Snapshot {
 public:
-    /// The service of a packet to (vip, protocol, port), or nullptr. Addresses and port in network order.
-    [[nodiscard]] const ServiceEntry* find_service_ipv4(
-        Be32 vip, std::uint8_t protocol, Be16 port
-    ) const {
+    /// The service of a packet to (vip, protocol, port), or nullptr. Addresses and port in network
+    /// order.
+    [[nodiscard]] const ServiceEntry*
+    find_service_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) const {
         return find_service(key_ipv4(vip, protocol, port));
     }
 
-    [[nodiscard]] const ServiceEntry* find_service_ipv6(
-        const std::uint8_t* vip, std::uint8_t protocol, Be16 port
-    ) const;
+    [[nodiscard]] const ServiceEntry*
+    find_service_ipv6(const std::uint8_t* vip, std::uint8_t protocol, Be16 port) const;
 
     /// True for every address that a service names.
     [[nodiscard]] bool is_vip(const IpAddress& address) const { return vip_index(address) >= 0; }
@@ -78,7 +80,8 @@ public:
 
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
-    /// For steering and neighbours: what the workers must be sent, and where they must be able to send.
+    /// For steering and neighbours: what the workers must be sent, and where they must be able to
+    /// send.
     [[nodiscard]] const std::vector<IpAddress>& vips() const { return vips_; }
 
     struct Target {
@@ -89,7 +92,8 @@ public:
 
     [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
 
-    /// The table that the service was compiled with, to be shared by the next snapshot; may be null.
+    /// The table that the service was compiled with, to be shared by the next snapshot; may be
+    /// null.
     [[nodiscard]] std::shared_ptr<const MaglevTable> table_of(ServiceId service) const;
 
 private:
@@ -105,16 +109,15 @@ private:
                (std::uint64_t{protocol} << 8U) | 1U;
     }
 
-    [[nodiscard]] static std::uint64_t key_ipv6(
-        std::uint32_t vip_index, std::uint8_t protocol, Be16 port
-    ) {
+    [[nodiscard]] static std::uint64_t
+    key_ipv6(std::uint32_t vip_index, std::uint8_t protocol, Be16 port) {
         return (std::uint64_t{vip_index} << 32U) | (std::uint64_t{port.raw} << 16U) |
                (std::uint64_t{protocol} << 8U) | 2U;
     }
 
     [[nodiscard]] const ServiceEntry* find_service(std::uint64_t key) const {
-        // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter of
-        // the table is in use, so a probe ends soon.
+        // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter
+        // of the table is in use, so a probe ends soon.
         for (std::uint64_t i = mix(key);; ++i) {
             const ServiceSlot& slot = service_slots_[i & service_mask_];
             if (slot.key == key) {

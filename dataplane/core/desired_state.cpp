@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/core/desired_state.hpp"
+
+namespace penstock {
+
+// Without a default, so that the compiler names the enumerator that was forgotten here. A value
+// outside the enumeration cannot come from outside: the codec and the parser refuse it.
+
+std::string_view to_string(Protocol value) {
+    switch (value) {
+    case Protocol::tcp:
+        return "tcp";
+    case Protocol::udp:
+        return "udp";
+    }
+    __builtin_unreachable();
+}
+
+std::string_view to_string(Forwarding value) {
+    switch (value) {
+    case Forwarding::l2dsr:
+        return "l2dsr";
+    case Forwarding::ipip:
+        return "ipip";
+    }
+    __builtin_unreachable();
+}
+
+std::string_view to_string(AdminState value) {
+    switch (value) {
+    case AdminState::ready:
+        return "ready";
+    case AdminState::drain:
+        return "drain";
+    case AdminState::disabled:
+        return "disabled";
+    }
+    __builtin_unreachable();
+}
+
+std::string_view to_string(Health value) {
+    switch (value) {
+    case Health::unknown:
+        return "unknown";
+    case Health::up:
+        return "up";
+    case Health::down:
+        return "down";
+    }
+    __builtin_unreachable();
+}
+
+std::string to_string(const ServiceKey& key) {
+    const std::string vip = key.vip.to_string();
+    return (key.vip.is_ipv4() ? vip : '[' + vip + ']') + ':' + std::to_string(key.port) + '/' +
+           std::string(to_string(key.protocol));
+}
+
+} // namespace penstock

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/core/flow_table.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+namespace penstock {
+namespace {
+
+constexpr std::size_t bucket_bytes = FlowTable::ways * sizeof(FlowTable::Slot);
+
+} // namespace
+
+std::size_t FlowTable::bytes_for(std::size_t flows) {
+    // 60 %: flows / (ways * 0.6), rounded up. Two buckets at least, so that there is an alternate
+    // one.
+    const std::size_t wanted = (flows * 10 + ways * 6 - 1) / (ways * 6);
+    return std::clamp(std::bit_ceil(wanted), std::size_t{2}, max_buckets) * bucket_bytes;
+}
+
+FlowTable::FlowTable(std::span<std::byte> memory)
+    : slots_(new(memory.data()) Slot[memory.size() / sizeof(Slot)]),
+      bucket_count_(memory.size() / bucket_bytes),
+      mask_(bucket_count_ - 1) {}
+
+std::uint64_t FlowTable::encode(const FlowEntry& entry) {
+    return (std::uint64_t{entry.digest} << 32U) |
+           (std::uint64_t{entry.backend.value} << backend_shift) |
+           (std::uint64_t{entry.last_seen.ticks} << time_shift) |
+           (static_cast<std::uint64_t>(entry.state) << state_shift) |
+           static_cast<std::uint64_t>(entry.in_alternate);
+}
+
+FlowTable::Slot* FlowTable::free_way(std::size_t bucket) const {
+    Slot* const line = &slots_[bucket * ways];
+    for (std::size_t way = 0; way < ways; ++way) {
+        if (line[way].load(std::memory_order_relaxed) == 0) {
+            return &line[way];
+        }
+    }
+    return nullptr;
+}
+
+FlowTable::Slot* FlowTable::displace_one(std::size_t bucket) {
+    Slot* const line = &slots_[bucket * ways];
+    for (std::size_t way = 0; way < ways; ++way) {
+        FlowEntry entry = decode(line[way].load(std::memory_order_relaxed));
+        if (Slot* target = free_way(other_bucket(bucket, entry.digest))) {
+            entry.in_alternate = !entry.in_alternate;
+            // Release: a reader that sees the old place empty also sees the new one filled.
+            target->store(encode(entry), std::memory_order_release);
+            line[way].store(0, std::memory_order_release);
+            return &line[way];
+        }
+    }
+    return nullptr;
+}
+
+FlowTable::Slot*
+FlowTable::insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime now) {
+    const std::size_t primary = primary_bucket(hash);
+    FlowEntry entry{.digest = hash.digest(), .backend = backend, .last_seen = now, .state = state};
+    Slot* slot = free_way(primary);
+    if (slot == nullptr) {
+        slot = free_way(other_bucket(primary, hash.digest()));
+        entry.in_alternate = slot != nullptr;
+    }
+    if (slot == nullptr) {
+        slot = displace_one(primary);
+    }
+    if (slot == nullptr) {
+        return nullptr;
+    }
+    slot->store(encode(entry), std::memory_order_release);
+    ++size_;
+    return slot;
+}
+
+void FlowTable::update(Slot& slot, BackendId backend, FlowState state, CoarseTime now) {
+    const std::uint64_t word = slot.load(std::memory_order_relaxed);
+    FlowEntry entry = decode(word);
+    entry.backend = backend;
+    entry.state = state;
+    entry.last_seen = now;
+    if (const std::uint64_t changed = encode(entry); changed != word) {
+        slot.store(changed, std::memory_order_relaxed);
+    }
+}
+
+void FlowTable::erase(Slot& slot) {
+    slot.store(0, std::memory_order_relaxed);
+    --size_;
+}
+
+} // namespace penstock

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/core/parse.hpp"
+
+#include "dataplane/core/headers.hpp"
+
+namespace penstock {
+namespace {
+
+constexpr unsigned max_vlan_tags = 2;
+constexpr unsigned max_ipv6_extensions = 8;
+
+ParsedPacket malformed(DropReason reason) {
+    return {.kind = PacketKind::malformed, .error = reason};
+}
+
+bool is_vlan(Be16 ethertype) {
+    return ethertype == ethertype_vlan || ethertype == ethertype_qinq;
+}
+
+// IPv6 extension headers that can stand before the upper layer (RFC 8200 4.1; RFC 7045 2).
+enum : std::uint8_t {
+    hop_by_hop = 0,
+    routing = 43,
+    fragment_header = 44,
+    authentication = 51,
+    destination_options = 60,
+    mobility = 135,
+    host_identity = 139,
+    shim6 = 140,
+};
+
+bool is_extension(std::uint8_t header) {
+    switch (header) {
+    case hop_by_hop:
+    case routing:
+    case fragment_header:
+    case authentication:
+    case destination_options:
+    case mobility:
+    case host_identity:
+    case shim6:
+        return true;
+    default:
+        return false;
+    }
+}
+
+// `l4` bytes into the frame; `available` is where the layer-3 packet, or its contiguous part, ends.
+ParsedPacket parse_layer4(ParsedPacket parsed, const Packet& packet, std::uint32_t l3_end) {
+    const std::uint32_t end = l3_end < packet.length ? l3_end : packet.length;
+    const std::uint32_t room = end > parsed.l4 ? end - parsed.l4 : 0;
+    const std::uint32_t payload = l3_end - parsed.l4; // may lie in later segments
+    const std::uint8_t* const bytes = packet.data + parsed.l4;
+    switch (parsed.protocol) {
+    case protocol_tcp: {
+        if (room < sizeof(TcpHeader)) {
+            return malformed(DropReason::truncated_tcp);
+        }
+        const auto tcp = read_header<TcpHeader>(bytes);
+        const std::uint32_t header_length = (tcp.data_offset >> 4U) * 4U;
+        if (header_length < sizeof(TcpHeader) || header_length > payload) {
+            return malformed(DropReason::bad_tcp_header_length);
+        }
+        parsed.source_port = tcp.source_port;
+        parsed.destination_port = tcp.destination_port;
+        parsed.tcp_flags = tcp.flags;
+        return parsed;
+    }
+    case protocol_udp: {
+        if (room < sizeof(UdpHeader)) {
+            return malformed(DropReason::truncated_udp);
+        }
+        const auto udp = read_header<UdpHeader>(bytes);
+        // A first fragment's length is that of the whole datagram (RFC 791 3.2).
+        const bool too_long = udp.length.host() > payload && !parsed.fragment;
+        if (udp.length.host() < sizeof(UdpHeader) || too_long) {
+            return malformed(DropReason::bad_udp_length);
+        }
+        parsed.source_port = udp.source_port;
+        parsed.destination_port = udp.destination_port;
+        return parsed;
+    }
+    case protocol_icmp:
+    case protocol_icmpv6:
+        return room < sizeof(IcmpHeader) ? malformed(DropReason::truncated_icmp) : parsed;
+    default:
+        return parsed;
+    }
+}
+
+ParsedPacket parse_ipv4(ParsedPacket parsed, const Packet& packet) {
+    const std::uint32_t available = packet.length - parsed.l3;
+    if (available < sizeof(Ipv4Header)) {
+        return malformed(DropReason::truncated_ipv4);
+    }
+    const std::uint8_t* const bytes = packet.data + parsed.l3;
+    const auto ip = read_header<Ipv4Header>(bytes);
+    const std::uint32_t header_length = (ip.version_ihl & 0x0fU) * 4U;
+    if (ip.version_ihl >> 4U != 4) {
+        return malformed(DropReason::bad_ipv4_version);
+    }
+    if (header_length < sizeof(Ipv4Header)) {
+        return malformed(DropReason::bad_ipv4_header_length);
+    }
+    if (header_length > available) {
+        return malformed(DropReason::truncated_ipv4);
+    }
+    const std::uint32_t total_length = ip.total_length.host();
+    if (total_length < header_length || total_length > packet.total_length - parsed.l3) {
+        return malformed(DropReason::bad_ipv4_total_length);
+    }
+    if (fold_checksum(add_to_checksum(0, {bytes, header_length})) != 0xffff) {
+        return malformed(DropReason::bad_ipv4_checksum);
+    }
+    parsed.kind = PacketKind::ipv4;
+    parsed.protocol = ip.protocol;
+    parsed.l4 = static_cast<std::uint16_t>(parsed.l3 + header_length);
+    parsed.l3_length = static_cast<std::uint16_t>(total_length);
+    const std::uint16_t fragment = ip.fragment.host();
+    parsed.fragment = (fragment & (Ipv4Header::more_fragments | Ipv4Header::offset_mask)) != 0;
+    if ((fragment & Ipv4Header::offset_mask) != 0) {
+        return parsed; // no ports in a later fragment
+    }
+    return parse_layer4(parsed, packet, parsed.l3 + total_length);
+}
+
+// One extension header at `offset`. Returns its length, or 0 if it does not fit.
+std::uint32_t
+extension_length(const std::uint8_t* bytes, std::uint8_t type, std::uint32_t available) {
+    constexpr std::uint32_t smallest = 8;
+    if (available < smallest) {
+        return 0;
+    }
+    std::uint32_t length = (bytes[1] + 1U) * 8U;
+    if (type == fragment_header) {
+        length = smallest;
+    } else if (type == authentication) {
+        length = (bytes[1] + 2U) * 4U; // RFC 4302 2.2
+    }
+    return length <= available ? length : 0;
+}
+
+ParsedPacket parse_ipv6(ParsedPacket parsed, const Packet& packet) {
+    if (packet.length - parsed.l3 < sizeof(Ipv6Header)) {
+        return malformed(DropReason::truncated_ipv6);
+    }
+    const auto ip = read_header<Ipv6Header>(packet.data + parsed.l3);
+    if (ip.version_class_flow.host() >> 28U != 6) {
+        return malformed(DropReason::bad_ipv6_version);
+    }
+    const std::uint32_t l3_length = sizeof(Ipv6Header) + ip.payload_length.host();
+    // A payload length of 0 with hop-by-hop options would be a jumbogram (RFC 2675): larger than
+    // any frame we can hold, and refused by the lack of what its headers promise.
+    if (l3_length > packet.total_length - parsed.l3 || l3_length > UINT16_MAX) {
+        return malformed(DropReason::bad_ipv6_payload_length);
+    }
+    const std::uint32_t l3_end = parsed.l3 + l3_length;
+    const std::uint32_t end = l3_end < packet.length ? l3_end : packet.length;
+    std::uint32_t offset = parsed.l3 + sizeof(Ipv6Header);
+    std::uint8_t next = ip.next_header;
+    parsed.kind = PacketKind::ipv6;
+    parsed.l3_length = static_cast<std::uint16_t>(l3_length);
+    for (unsigned count = 0; is_extension(next); ++count) {
+        if (count == max_ipv6_extensions) {
+            return malformed(DropReason::too_many_ipv6_extensions);
+        }
+        const std::uint8_t* const bytes = packet.data + offset;
+        const std::uint32_t length = extension_length(bytes, next, end - offset);
+        if (length == 0) {
+            return malformed(DropReason::truncated_ipv6_extension);
+        }
+        if (next == fragment_header) {
+            const auto field = read_header<Be16>(bytes + 2).host();
+            parsed.fragment = parsed.fragment || (field & 0xfff9U) != 0; // offset or more
+            if ((field & 0xfff8U) != 0) {
+                parsed.protocol = bytes[0];
+                parsed.l4 = static_cast<std::uint16_t>(offset + length);
+                return parsed; // no ports in a later fragment
+            }
+        }
+        next = bytes[0];
+        offset += length;
+    }
+    parsed.protocol = next;
+    parsed.l4 = static_cast<std::uint16_t>(offset);
+    return parse_layer4(parsed, packet, l3_end);
+}
+
+ParsedPacket parse_arp(ParsedPacket parsed, const Packet& packet) {
+    if (packet.length - parsed.l3 < sizeof(ArpPacket)) {
+        return malformed(DropReason::truncated_arp);
+    }
+    parsed.kind = PacketKind::arp;
+    return parsed;
+}
+
+} // namespace
+
+ParsedPacket parse_packet(const Packet& packet) {
+    if (packet.length < sizeof(EthernetHeader)) {
+        return malformed(DropReason::truncated_ethernet);
+    }
+    ParsedPacket parsed;
+    std::uint32_t offset = sizeof(EthernetHeader);
+    Be16 ethertype = read_header<EthernetHeader>(packet.data).ethertype;
+    for (unsigned tags = 0; is_vlan(ethertype); ++tags, offset += sizeof(VlanTag)) {
+        if (tags == max_vlan_tags) {
+            return malformed(DropReason::too_many_vlan_tags);
+        }
+        if (packet.length - offset < sizeof(VlanTag)) {
+            return malformed(DropReason::truncated_vlan);
+        }
+        ethertype = read_header<VlanTag>(packet.data + offset).ethertype;
+    }
+    parsed.l3 = static_cast<std::uint8_t>(offset);
+    if (ethertype == ethertype_ipv4) {
+        return parse_ipv4(parsed, packet);
+    }
+    if (ethertype == ethertype_ipv6) {
+        return parse_ipv6(parsed, packet);
+    }
+    if (ethertype == ethertype_arp) {
+        return parse_arp(parsed, packet);
+    }
+    parsed.kind = PacketKind::other;
+    return parsed;
+}
+
+} // namespace penstock

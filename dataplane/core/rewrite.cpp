@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/core/rewrite.hpp"
+
+#include "dataplane/core/headers.hpp"
+
+namespace penstock {
+namespace {
+
+// Writes the outer header of `total_length` bytes in all before the inner packet at `inner`.
+void write_outer_ipv4(
+    const std::uint8_t* inner,
+    std::uint8_t* outer_bytes,
+    const BackendEntry& backend,
+    std::uint32_t total_length,
+    std::uint16_t& next_ip_id
+) {
+    const auto inner_ip = read_header<Ipv4Header>(inner);
+    auto outer = read_header<Ipv4Header>(backend.outer.data());
+    const bool fixed = (inner_ip.fragment.host() & Ipv4Header::dont_fragment) != 0;
+    outer.tos = inner_ip.tos;
+    outer.total_length = Be16::from_host(static_cast<std::uint16_t>(total_length));
+    if (fixed) {
+        outer.fragment = Be16::from_host(Ipv4Header::dont_fragment);
+    } else {
+        outer.id = Be16::from_host(next_ip_id++);
+    }
+    // The first word in memory is version and TOS; the template's sum has TOS 0.
+    const auto tos_word = Be16::from_host(outer.tos);
+    outer.checksum = finish_checksum(
+        std::uint64_t{backend.checksum_base} + tos_word.raw + outer.total_length.raw +
+        outer.id.raw + outer.fragment.raw
+    );
+    write_header(outer_bytes, outer);
+}
+
+} // namespace
+
+std::optional<DropReason> rewrite_for_backend(
+    Packet& packet,
+    const ParsedPacket& parsed,
+    const BackendEntry& backend,
+    const NextHop& hop,
+    const PortFacts& port,
+    std::uint16_t& next_ip_id
+) {
+    const std::uint32_t l3_length = std::uint32_t{parsed.l3_length} + backend.outer_length;
+    if (l3_length > port.mtu) {
+        return DropReason::too_big;
+    }
+    if (backend.outer_length > packet.headroom) {
+        return DropReason::no_headroom;
+    }
+    std::uint8_t* const old_data = packet.data;
+    std::uint8_t* const data = old_data - backend.outer_length;
+    // The tags and the EtherType move with the front; the addresses are written anew below.
+    if (backend.rewrite == Rewrite::ipv4_ipv4) {
+        constexpr std::size_t addresses = 2 * sizeof(MacAddress);
+        std::memmove(data + addresses, old_data + addresses, parsed.l3 - addresses);
+        std::uint8_t* const outer = data + parsed.l3;
+        write_header(outer - sizeof(Be16), ethertype_ipv4);
+        write_outer_ipv4(old_data + parsed.l3, outer, backend, l3_length, next_ip_id);
+        packet.data = data;
+        packet.length += backend.outer_length;
+        packet.total_length += backend.outer_length;
+        packet.headroom = static_cast<std::uint16_t>(packet.headroom - backend.outer_length);
+    }
+    write_header(data, hop.mac);
+    write_header(data + sizeof(MacAddress), port.mac);
+    return std::nullopt;
+}
+
+} // namespace penstock
