@@ -46,16 +46,20 @@ def compile_alone(header: str) -> str:
     command = command_for(header)
     if command is None:
         return f"{header}: no source near it is compiled, so nobody uses it"
-    flags = [word.replace('\\"', '"') for word in flags_of(command)]
-    answer = subprocess.run(
-        ["g++", *flags, "-Wno-pragma-once-outside-header", "-fsyntax-only", "-x", "c++", str(tree.ROOT / header)],
-        cwd=tree.DEBUG, capture_output=True, text=True, check=False,
-    )
+    answer = check_header(flags_of(command), tree.ROOT / header)
     return "" if answer.returncode == 0 else f"{header}:\n{answer.stderr[:2000]}"
 
 
+def check_header(flags: list[str], header: pathlib.Path) -> subprocess.CompletedProcess:
+    # Included, not given: GCC warns of #pragma once in a main file.
+    return subprocess.run(
+        ["g++", *flags, "-fdiagnostics-color=never", "-fsyntax-only", "-x", "c++", "-"],
+        input=f'#include "{header}"\n', cwd=tree.DEBUG, capture_output=True, text=True, check=False,
+    )
+
+
 def test_every_header_compiles_alone():
-    headers = [path for path in tree.files(".hpp") if "penstock" not in path.split("/")[-1].split("-")]
+    headers = tree.files(".hpp")
     assert headers
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         problems = [text for text in pool.map(compile_alone, headers) if text]
@@ -70,10 +74,6 @@ def test_every_header_guards_itself():
 def test_detector_finds_planted(tmp_path):
     header = tmp_path / "planted.hpp"
     header.write_text("#pragma once\ninline std::string name();\n")
-    command = flags_of(next(iter(tree.compile_commands().values())))
-    answer = subprocess.run(
-        ["g++", *[word.replace('\\"', '"') for word in command], "-fsyntax-only", "-x", "c++", str(header)],
-        cwd=tree.DEBUG, capture_output=True, text=True, check=False,
-    )
+    answer = check_header(["-std=c++2b"], header)
     assert answer.returncode != 0
     assert "std" in answer.stderr

@@ -4,6 +4,7 @@
 import functools
 import json
 import pathlib
+import shlex
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -57,5 +58,5 @@ def compile_commands() -> dict[str, list[str]]:
     for entry in entries:
         path = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
         if path.is_relative_to(ROOT):
-            commands[str(path.relative_to(ROOT))] = entry["command"].split()
+            commands[str(path.relative_to(ROOT))] = shlex.split(entry["command"])
     return commands
