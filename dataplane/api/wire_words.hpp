@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words of dataplane.proto for the enumerations of core and messages.hpp, both ways. Private to
+// codec.
+//
+// Thread rule: pure functions. The only header here that names protobuf types: codec's .cpp files
+// include it, nobody else does.
+#pragma once
+
+#include "dataplane/api/messages.hpp"
+
+#include <dataplane.pb.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace penstock {
+
+template <typename Value>
+struct WireWords;
+
+template <>
+struct WireWords<Protocol> {
+    static constexpr std::array words{
+        std::pair{Protocol::tcp, wire::PROTOCOL_TCP}, std::pair{Protocol::udp, wire::PROTOCOL_UDP}
+    };
+};
+
+template <>
+struct WireWords<Forwarding> {
+    static constexpr std::array words{
+        std::pair{Forwarding::l2dsr, wire::FORWARDING_L2DSR},
+        std::pair{Forwarding::ipip, wire::FORWARDING_IPIP},
+    };
+};
+
+template <>
+struct WireWords<AdminState> {
+    static constexpr std::array words{
+        std::pair{AdminState::ready, wire::ADMIN_STATE_READY},
+        std::pair{AdminState::drain, wire::ADMIN_STATE_DRAIN},
+        std::pair{AdminState::disabled, wire::ADMIN_STATE_DISABLED},
+    };
+};
+
+template <>
+struct WireWords<Health> {
+    static constexpr std::array words{
+        std::pair{Health::unknown, wire::HEALTH_UNKNOWN},
+        std::pair{Health::up, wire::HEALTH_UP},
+        std::pair{Health::down, wire::HEALTH_DOWN},
+    };
+};
+
+template <>
+struct WireWords<LinkState> {
+    static constexpr std::array words{
+        std::pair{LinkState::down, wire::LINK_STATE_DOWN},
+        std::pair{LinkState::up, wire::LINK_STATE_UP},
+    };
+};
+
+template <>
+struct WireWords<NextHopState> {
+    static constexpr std::array words{
+        std::pair{NextHopState::unresolved, wire::NEXT_HOP_STATE_UNRESOLVED},
+        std::pair{NextHopState::resolved, wire::NEXT_HOP_STATE_RESOLVED},
+    };
+};
+
+/// The wire's word; its 0 (unspecified, which every decoder refuses) for a value that has none.
+template <typename Value>
+[[nodiscard]] auto to_wire(Value value) {
+    for (const auto& [ours, theirs] : WireWords<Value>::words) {
+        if (ours == value) {
+            return theirs;
+        }
+    }
+    return typename decltype(WireWords<Value>::words)::value_type::second_type{};
+}
+
+/// Nothing for 0 and for words of a newer protocol.
+template <typename Value>
+[[nodiscard]] std::optional<Value> from_wire(int word) {
+    for (const auto& [ours, theirs] : WireWords<Value>::words) {
+        if (static_cast<int>(theirs) == word) {
+            return ours;
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace penstock
