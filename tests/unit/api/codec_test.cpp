@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages survive the way there and back; everything else is refused, with the spot named.
+#include "dataplane/api/codec.hpp"
+#include "tests/unit/api/random_state.hpp"
+
+#include <dataplane.pb.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace penstock {
+namespace {
+
+std::span<const std::uint8_t> message_of(const std::vector<std::uint8_t>& frame) {
+    return std::span{frame}.subspan(frame_header_bytes);
+}
+
+template <typename Message>
+std::vector<std::uint8_t> frame_of(const Message& message) {
+    auto frame = encode_frame(message);
+    EXPECT_TRUE(frame) << to_string(frame.error());
+    return std::move(*frame);
+}
+
+TEST(Codec, ReturnsRandomStatesUnchanged) {
+    for (std::uint32_t seed = 0; seed < 200; ++seed) {
+        const ClientMessage sent =
+            Request{seed + 1ULL, ApplyDesiredState{RandomState(seed).make_state(20, 20)}};
+        const auto got = decode_client_message(message_of(frame_of(sent)));
+        ASSERT_TRUE(got) << to_string(got.error());
+        EXPECT_EQ(*got, sent) << "seed " << seed;
+    }
+}
+
+TEST(Codec, ReturnsTheOtherRequestsUnchanged) {
+    const ServiceKey service{*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80};
+    const std::vector<ClientMessage> messages{
+        Hello{protocol_version, 77, "penstock-cp 0.1.0"},
+        Request{1, GetStatus{}},
+        Request{
+            2,
+            UpdateHealth{
+                9,
+                {{service, {*IpAddress::parse("10.0.1.11"), 80}, Health::down},
+                 {service, {*IpAddress::parse("2001:db8::1"), 80}, Health::unknown}}
+            }
+        },
+    };
+    for (const ClientMessage& sent : messages) {
+        const auto got = decode_client_message(message_of(frame_of(sent)));
+        ASSERT_TRUE(got) << to_string(got.error());
+        EXPECT_EQ(*got, sent);
+    }
+}
+
+Status make_status() {
+    Status status{
+        .generation = 7,
+        .instance_id = 12,
+        .program = "penstock-dp 0.1.0",
+        .started_unix_ns = 1'700'000'000'000'000'000,
+        .statistics_path = "/run/penstock/dataplane.stats",
+    };
+    status.workers.push_back({3, UINT64_MAX, 6, {{"edge0", 0}, {"edge1", 65535}}});
+    const MacAddress mac = *MacAddress::parse("02:00:00:00:00:01");
+    status.ports.push_back(
+        {"edge0", "eth1", "net_af_xdp", mac, 1500, LinkState::up, SteeringCounters{1, 2, 3}}
+    );
+    status.ports.push_back(
+        {"edge1", "net_null0", "net_null", mac, 9000, LinkState::down, std::nullopt}
+    );
+    BackendStatus backend{
+        .service_name = "web",
+        .service = {*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80},
+        .name = "web-1",
+        .key = {*IpAddress::parse("10.0.1.11"), 80},
+        .weight = 0,
+        .admin = AdminState::drain,
+        .health = Health::up,
+        .next_hop = NextHopState::resolved,
+        .next_hop_mac = mac,
+        .next_hop_port = "edge0",
+    };
+    status.backends.push_back(backend);
+    backend.next_hop = NextHopState::unresolved;
+    backend.next_hop_mac.reset();
+    backend.next_hop_port.clear();
+    backend.next_hop_reason = "no route to 10.0.1.11";
+    status.backends.push_back(backend);
+    return status;
+}
+
+TEST(Codec, ReturnsRepliesUnchanged) {
+    const std::vector<ServerMessage> messages{
+        Hello{protocol_version, 1, "penstock-dp 0.1.0"},
+        Reply{4, Applied{19, 3}},
+        Reply{0, Refused{{"service web", "it is odd", "make it even"}, 18}},
+        Reply{5, make_status()},
+    };
+    for (const ServerMessage& sent : messages) {
+        const auto got = decode_server_message(message_of(frame_of(sent)));
+        ASSERT_TRUE(got) << to_string(got.error());
+        EXPECT_EQ(*got, sent);
+    }
+}
+
+// ---- Refusals: a valid message with one thing wrong
+// -------------------------------------------------
+
+wire::ClientMessage make_valid_apply() {
+    DesiredState state = RandomState(1).make_state(0, 0);
+    for (int i = 0; i < 2; ++i) {
+        ServiceSpec& service = state.services.emplace_back();
+        service.name = fmt::format("web{}", i);
+        service.key = {
+            *IpAddress::parse("198.51.100.10"), Protocol::tcp, static_cast<std::uint16_t>(80 + i)
+        };
+        for (int j = 0; j < 2; ++j) {
+            service.backends.push_back(
+                {.name = fmt::format("b{}", j),
+                 .key = {*IpAddress::parse(fmt::format("10.0.1.{}", 11 + j)), 80}}
+            );
+        }
+    }
+    const auto frame = frame_of(ClientMessage{Request{1, ApplyDesiredState{state}}});
+    wire::ClientMessage message;
+    EXPECT_TRUE(message.ParseFromArray(
+        frame.data() + frame_header_bytes, static_cast<int>(frame.size() - frame_header_bytes)
+    ));
+    return message;
+}
+
+std::expected<ClientMessage, Refusal> decode(const wire::ClientMessage& message) {
+    const std::string bytes = message.SerializeAsString();
+    return decode_client_message({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}
+    );
+}
+
+struct Wrong {
+    const char* place; ///< that the refusal must name
+    std::function<void(wire::ApplyDesiredState&)> spoil;
+};
+
+TEST(Codec, RefusesEveryWrongValueOfAnApply) {
+    ASSERT_TRUE(decode(make_valid_apply())) << "the test's own message must be valid";
+    const std::vector<Wrong> cases{
+        {"generation", [](auto& m) { m.set_generation(0); }},
+        {"flow_hash_key", [](auto& m) { m.set_flow_hash_key("short"); }},
+        {"flow_hash_key", [](auto& m) { m.set_flow_hash_key(std::string(17, 'k')); }},
+        {"timeouts, tcp_syn_s", [](auto& m) { m.clear_timeouts(); }},
+        {"timeouts, tcp_syn_s", [](auto& m) { m.mutable_timeouts()->set_tcp_syn_s(0); }},
+        {"timeouts, tcp_established_s",
+         [](auto& m) { m.mutable_timeouts()->set_tcp_established_s(7441); }},
+        {"timeouts, tcp_closing_s", [](auto& m) { m.mutable_timeouts()->set_tcp_closing_s(0); }},
+        {"timeouts, udp_s", [](auto& m) { m.mutable_timeouts()->set_udp_s(70000); }},
+        {"tunnel_source", [](auto& m) { m.set_tunnel_source("abc"); }},
+        {"tunnel_source", [](auto& m) { m.set_tunnel_source(std::string(4, '\0')); }},
+        {"tunnel_source", [](auto& m) { m.set_tunnel_source(std::string(16, 'x')); }},
+        {"service 1, name", [](auto& m) { m.mutable_services(0)->clear_name(); }},
+        {"service 1, name", [](auto& m) { m.mutable_services(0)->set_name(std::string(64, 'n')); }},
+        {"service 1, name", [](auto& m) { m.mutable_services(0)->set_name("a\nb"); }},
+        {"service 1, vip", [](auto& m) { m.mutable_services(0)->clear_key(); }},
+        {"service 1, vip", [](auto& m) { m.mutable_services(0)->mutable_key()->set_vip("12345"); }},
+        {"service 1, protocol",
+         [](auto& m) { m.mutable_services(0)->mutable_key()->clear_protocol(); }},
+        {"service 1, port", [](auto& m) { m.mutable_services(0)->mutable_key()->set_port(0); }},
+        {"service 1, port", [](auto& m) { m.mutable_services(0)->mutable_key()->set_port(65536); }},
+        {"service 1, forwarding", [](auto& m) { m.mutable_services(0)->clear_forwarding(); }},
+        {"service 1, maglev_size", [](auto& m) { m.mutable_services(0)->set_maglev_size(65536); }},
+        {"service web1", [](auto& m) { m.mutable_services(1)->mutable_key()->set_port(80); }},
+        {"service 2, backend 1, name",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(0)->clear_name(); }},
+        {"service 2, backend 1, address",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(0)->mutable_key()->clear_address(); }
+        },
+        {"service 2, backend 2, port",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(1)->mutable_key()->set_port(0); }},
+        {"service 2, backend 1, weight",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(0)->set_weight(65536); }},
+        {"service 2, backend 1, admin",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(0)->clear_admin(); }},
+        {"service 2, backend 1, health",
+         [](auto& m) { m.mutable_services(1)->mutable_backends(0)->clear_health(); }},
+        {"service web1, backend b0",
+         [](auto& m) { *m.mutable_services(1)->add_backends() = m.services(1).backends(0); }},
+        {"services",
+         [](auto& m) {
+             for (std::size_t i = 0; i <= max_services; ++i) {
+                 m.add_services();
+             }
+         }},
+        {"backends of all services",
+         [](auto& m) {
+             for (std::size_t i = 0; i < max_backends; ++i) {
+                 m.mutable_services(0)->add_backends();
+             }
+         }},
+    };
+    for (const Wrong& wrong : cases) {
+        wire::ClientMessage message = make_valid_apply();
+        wrong.spoil(*message.mutable_request()->mutable_apply_desired_state());
+        const auto got = decode(message);
+        ASSERT_FALSE(got) << wrong.place;
+        const Refusal& refusal = got.error();
+        EXPECT_TRUE(refusal.place.starts_with(wrong.place))
+            << wrong.place << " / " << to_string(refusal);
+        EXPECT_FALSE(refusal.cause.empty() || refusal.remedy.empty()) << wrong.place;
+    }
+}
+
+TEST(Codec, RefusesWordsThatItDoesNotKnow) {
+    wire::ClientMessage message = make_valid_apply();
+    auto& service = *message.mutable_request()->mutable_apply_desired_state()->mutable_services(0);
+    service.set_forwarding(static_cast<wire::Forwarding>(99));
+    EXPECT_FALSE(decode(message));
+}
+
+TEST(Codec, RefusesBadHealthUpdates) {
+    const ServiceKey service{*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80};
+    const HealthChange change{service, {*IpAddress::parse("10.0.1.11"), 80}, Health::down};
+    const auto is_taken = [](UpdateHealth update) {
+        const auto frame = frame_of(ClientMessage{Request{1, std::move(update)}});
+        return decode_client_message(message_of(frame)).has_value();
+    };
+    EXPECT_TRUE(is_taken({1, {change}}));
+    EXPECT_FALSE(is_taken({0, {change}})) << "sequence 0";
+    EXPECT_FALSE(is_taken({1, {change, change}})) << "the same backend twice";
+    EXPECT_FALSE(is_taken({1, {{service, {IpAddress{}, 80}, Health::up}}})) << "no address";
+    EXPECT_FALSE(is_taken({1, std::vector<HealthChange>(max_backends + 1, change)})) << "too many";
+}
+
+TEST(Codec, RefusesMessagesThatAskForNothing) {
+    EXPECT_FALSE(decode(wire::ClientMessage{}));
+    wire::ClientMessage message;
+    message.mutable_request()->set_id(1);
+    EXPECT_FALSE(decode(message)) << "a request without a body";
+    message.mutable_request()->mutable_get_status();
+    EXPECT_TRUE(decode(message));
+    message.mutable_request()->set_id(0);
+    EXPECT_FALSE(decode(message)) << "request id 0";
+}
+
+TEST(Codec, RefusesBytesThatAreNoMessage) {
+    const std::vector<std::uint8_t> garbage(64, 0xff);
+    EXPECT_FALSE(decode_client_message(garbage));
+    EXPECT_FALSE(decode_server_message(garbage));
+}
+
+TEST(Codec, RefusesOrTakesEveryTruncationWithoutHarm) {
+    const auto frame = frame_of(ServerMessage{Reply{5, make_status()}});
+    const auto message = message_of(frame);
+    std::size_t refused = 0;
+    for (std::size_t bytes = 0; bytes < message.size(); ++bytes) {
+        refused += decode_server_message(message.first(bytes)) ? 0 : 1;
+    }
+    // The outermost field announces its length, so nothing shorter parses.
+    EXPECT_EQ(refused, message.size());
+}
+
+TEST(Codec, RefusesToSendMoreThanAFrameHolds) {
+    DesiredState state = RandomState(1).make_state(0, 0);
+    state.services.resize(1);
+    state.services[0].name = std::string(max_message_bytes, 'n');
+    EXPECT_FALSE(encode_frame(ClientMessage{Request{1, ApplyDesiredState{state}}}));
+}
+
+TEST(Codec, ChecksHellos) {
+    EXPECT_TRUE(check_hello({protocol_version, 1, "penstock-cp"}));
+    EXPECT_FALSE(check_hello({protocol_version, 0, "penstock-cp"}));
+    const auto refused = check_hello({protocol_version + 1, 1, "penstock-cp"});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().cause.find(std::to_string(protocol_version + 1)), std::string::npos);
+}
+
+} // namespace
+} // namespace penstock
