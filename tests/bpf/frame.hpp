@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames as tests write them down: from the inside out, every length and checksum right unless a
+// test says otherwise afterwards.
+#pragma once
+
+#include "dataplane/core/addresses.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace penstock::bpf::test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+inline constexpr std::uint16_t ether_ipv4 = 0x0800;
+inline constexpr std::uint16_t ether_arp = 0x0806;
+inline constexpr std::uint16_t ether_ipv6 = 0x86dd;
+inline constexpr std::uint16_t ether_8021q = 0x8100;
+inline constexpr std::uint16_t ether_8021ad = 0x88a8;
+
+inline constexpr std::uint8_t protocol_icmp = 1;
+inline constexpr std::uint8_t protocol_ipip = 4;
+inline constexpr std::uint8_t protocol_tcp = 6;
+inline constexpr std::uint8_t protocol_udp = 17;
+inline constexpr std::uint8_t protocol_gre = 47;
+inline constexpr std::uint8_t protocol_icmpv6 = 58;
+
+/// An address that the test itself writes: aborts the test run if it is none.
+[[nodiscard]] IpAddress address(std::string_view text);
+
+[[nodiscard]] Bytes join(const Bytes& left, const Bytes& right);
+
+/// MACs are fixed: the destination ends in 01, the source in 02.
+[[nodiscard]] Bytes ethernet(std::uint16_t ether_type, const Bytes& payload);
+
+/// What stands between Ethernet's EtherType `tag_type` and the next one: put it into
+/// ethernet(tag_type, …).
+[[nodiscard]] Bytes vlan(std::uint16_t id, std::uint16_t ether_type, const Bytes& payload);
+
+struct Ipv4 {
+    std::string_view source = "192.0.2.7";
+    std::string_view destination;
+    std::uint8_t protocol = protocol_tcp;
+    std::uint8_t tos = 0;
+    std::uint16_t fragment = 0; ///< flags and offset as on the wire
+    Bytes options{};            ///< a multiple of four bytes
+};
+
+[[nodiscard]] Bytes ipv4(const Ipv4& header, const Bytes& payload);
+
+struct Ipv6 {
+    std::string_view source = "2001:db8::7";
+    std::string_view destination;
+    std::uint8_t next_header = protocol_tcp;
+};
+
+[[nodiscard]] Bytes ipv6(const Ipv6& header, const Bytes& payload);
+
+/// `operation` 1 asks, 2 answers.
+[[nodiscard]] Bytes arp(std::uint16_t operation, std::string_view target);
+
+/// The ICMPv6 message of `type` (135: solicitation, 136: advertisement) up to its target.
+[[nodiscard]] Bytes neighbour_message(std::uint8_t type, std::string_view target);
+
+/// Stands for any layer 4: 24 distinct bytes.
+[[nodiscard]] Bytes payload();
+
+/// The ones' complement sum of an IPv4 header over itself: 0 if its checksum is right.
+[[nodiscard]] std::uint16_t ipv4_checksum_error(const Bytes& packet);
+
+} // namespace penstock::bpf::test
