@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Penstock's own programs in a laboratory: both daemons, the decapsulators, the CLI and the API."""
+
+import dataclasses
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import urllib.parse
+
+from lab.namespaces import LabError
+from lab.processes import Process, wait_until
+from lab.topology import BALANCER_INTERFACE, VIP, BackendPlan, Topology
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = {
+    "penstock-dp": "dataplane/penstock-dp",
+    "penstock-cp": "controlplane/penstock-cp",
+    "penstock": "tools/cli/penstock",
+    "penstock-decap": "tools/decap/penstock-decap",
+}
+# A report of a sanitizer ends the process, or nobody would see it.
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ServicePlan:
+    name: str = "web"
+    vip: str = VIP
+    port: int = 80
+    forwarding: str = "ipip"
+    backends: tuple[BackendPlan, ...] = ()
+    probe: str = '{ type = "http", path = "/healthz", interval = "500ms", timeout = "300ms", fall = 3, rise = 2 }'
+
+
+def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "") -> str:
+    """A configuration file; `dataplane` is text for the [dataplane] table."""
+    worker = max(os.sched_getaffinity(0))
+    lines = [
+        "[node]", f'name = "{node}"', "", "[dataplane]", f"workers = [{worker}]", dataplane,
+        "[[dataplane.port]]", 'name = "edge0"', f'interface = "{BALANCER_INTERFACE}"',
+    ]
+    for service in services:
+        lines += [
+            "", "[[service]]", f'name = "{service.name}"', f'vip = "{service.vip}"', 'protocol = "tcp"',
+            f"port = {service.port}", f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
+            *(f'  {{ name = "{plan.name}", address = "{plan.address}", weight = {plan.weight} }},'
+              for plan in service.backends),
+            "]",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+class ApiError(LabError):
+    def __init__(self, status: int, problem: dict) -> None:
+        super().__init__(f"{status}: {problem.get('detail', problem)}")
+        self.status = status
+        self.problem = problem
+
+
+class Api:
+    """penstock-cp's HTTP API on its Unix socket (docs/reference/api.md)."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def get(self, path: str, **query: object) -> dict:
+        return self._request("GET", f"{path}?{urllib.parse.urlencode(query)}" if query else path)
+
+    def post(self, path: str, body: str = "") -> dict:
+        return self._request("POST", path, body)
+
+    def _request(self, method: str, path: str, body: str | None = None) -> dict:
+        connection = http.client.HTTPConnection("penstock", timeout=40)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.sock.settimeout(40)
+            connection.sock.connect(str(self._path))
+            connection.request(method, path, body=body)
+            reply = connection.getresponse()
+            document = json.loads(reply.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise LabError(f"{method} {path} on {self._path}: {error}") from error
+        finally:
+            connection.close()
+        if reply.status >= 400:
+            raise ApiError(reply.status, document)
+        return document
+
+
+def event_time_ns(event: dict) -> int:
+    """The time of an event as the load generator writes it."""
+    moment = datetime.datetime.fromisoformat(event["time"])
+    return int(moment.timestamp() * 1_000_000_000)
+
+
+class Balancer:
+    """Penstock in the balancer's namespace, its decapsulators in the servers'. Ends with the topology."""
+
+    def __init__(self, topology: Topology, flavour: str, configuration: str) -> None:
+        self.topology = topology
+        self._build = ROOT / "build" / flavour
+        self.runtime = topology.folder / "run"
+        self.state = topology.folder / "state"
+        self.file = topology.folder / "penstock.toml"
+        self.runtime.mkdir(exist_ok=True)
+        self.state.mkdir(exist_ok=True)
+        self.write(configuration)
+        self.api = Api(self.runtime / "control.sock")
+        self.dataplane: Process | None = None
+        self.controlplane: Process | None = None
+        self.decaps: dict[str, Process] = {}
+
+    def program(self, name: str) -> str:
+        path = self._build / PROGRAMS[name]
+        if not path.exists():
+            raise LabError(f"{path} is not built: run tools/build {self._build.name}")
+        return str(path)
+
+    def write(self, configuration: str) -> None:
+        self.file.write_text(configuration)
+
+    # ---- daemons
+
+    def directories(self) -> list[str]:
+        return ["--runtime-dir", str(self.runtime), "--state-dir", str(self.state)]
+
+    def dataplane_command(self) -> list[str]:
+        return [self.program("penstock-dp"), "--config", str(self.file), "--runtime-dir", str(self.runtime)]
+
+    def controlplane_command(self) -> list[str]:
+        return [self.program("penstock-cp"), "--config", str(self.file), *self.directories()]
+
+    def start_dataplane(self, limit_s: float = 30.0) -> Process:
+        self.dataplane = self.topology.start(
+            "penstock-dp", self.topology.balancer, self.dataplane_command(), SANITIZERS
+        )
+        listening = self.runtime / "dataplane.sock"
+        wait_until("penstock-dp serves its control socket", lambda: can_connect(listening), limit_s,
+                   process=self.dataplane)
+        return self.dataplane
+
+    def start_controlplane(self, limit_s: float = 30.0) -> Process:
+        self.controlplane = self.topology.start(
+            "penstock-cp", self.topology.balancer, self.controlplane_command(), SANITIZERS
+        )
+        listening = self.runtime / "control.sock"
+        wait_until("penstock-cp serves its API", lambda: can_connect(listening), limit_s, process=self.controlplane)
+        return self.controlplane
+
+    def start_decapsulators(self) -> None:
+        for name, server in self.topology.servers.items():
+            command = [self.program("penstock-decap"), "--interface", "eth0"]
+            for vip in self.topology.vips:
+                command += ["--vip", vip]
+            process = self.topology.start(f"decap-{name}", server, command, SANITIZERS)
+            self.decaps[name] = process
+            wait_until(f"penstock-decap of {name} is attached",
+                       lambda server=server: "xdp" in server.ip("link", "show", "eth0"), 20.0, process=process)
+
+    def start(self) -> None:
+        """Everything, until all backends are up and the dataplane is in step."""
+        self.start_decapsulators()
+        self.start_dataplane()
+        self.start_controlplane()
+        self.wait_in_step()
+        self.wait_all_up()
+
+    # ---- what it says
+
+    def cli(self, *arguments: str, limit_s: float = 90.0) -> subprocess.CompletedProcess:
+        command = [self.program("penstock"), "--runtime-dir", str(self.runtime), *arguments]
+        return subprocess.run(
+            self.topology.balancer.inside(*command), capture_output=True, text=True, timeout=limit_s, check=False,
+            stdin=subprocess.DEVNULL, env={**os.environ, **SANITIZERS},
+        )
+
+    def cli_json(self, *arguments: str) -> dict:
+        answer = self.cli(*arguments, "--json")
+        if answer.returncode != 0:
+            raise LabError(f"penstock {' '.join(arguments)}: exit {answer.returncode}: {answer.stderr.strip()}")
+        return json.loads(answer.stdout)
+
+    def backend(self, name: str, service: str = "web") -> dict:
+        backends = self.api.get("/v1/backends", service=service)["backends"]
+        return next(backend for backend in backends if backend["name"] == name)
+
+    def in_step(self) -> bool:
+        generation = self.api.get("/v1/status")["generation"]
+        return generation["live"] is not None and generation["live"] == generation["desired"]
+
+    def wait_in_step(self, limit_s: float = 30.0) -> None:
+        wait_until("the dataplane has the desired generation", self.in_step, limit_s)
+
+    def wait_all_up(self, limit_s: float = 30.0) -> None:
+        def all_up() -> bool:
+            backends = self.api.get("/v1/backends")["backends"]
+            return all(entry["health"] == "up" and entry["next_hop"] == "resolved" for entry in backends)
+
+        wait_until("every backend is up", all_up, limit_s)
+
+    def events(self, after: int = 0) -> list[dict]:
+        return self.api.get("/v1/events", after=after)["events"]
+
+    def wait_event(self, kind: str, after: int, limit_s: float, **members: str) -> dict:
+        """The first event of this kind later than number `after`, whose members are as given."""
+
+        def find() -> dict | None:
+            for event in self.events(after):
+                if event["type"] == kind and all(event[key] == value for key, value in members.items()):
+                    return event
+            return None
+
+        return wait_until(f"event {kind} {members}", find, limit_s)
+
+    def newest_event(self) -> int:
+        return self.api.get("/v1/events")["newest"]
+
+
+def can_connect(path: pathlib.Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts and links of the picture in lab/__init__.py."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+import time
+
+from lab.namespaces import PREFIX, LabError, Namespace, existing_labs, link
+from lab.processes import Process
+from lab.web import WebServer
+
+VIP = "198.51.100.10"
+CLIENT_ADDRESSES = tuple(f"192.0.2.{last}" for last in range(2, 10))
+BALANCER_ADDRESS = "10.0.1.2"
+BALANCER_INTERFACE = "eth1"
+SERVER_MTU = 1600  # 1500 and an outer header
+CLIENT_MTU = 1500
+
+
+@dataclasses.dataclass(frozen=True)
+class BackendPlan:
+    name: str
+    address: str
+    weight: int
+
+
+BACKENDS = (
+    BackendPlan("web-1", "10.0.1.11", 100),
+    BackendPlan("web-2", "10.0.1.12", 100),
+    BackendPlan("web-3", "10.0.1.13", 50),
+)
+
+
+class Topology:
+    """Use as a context manager: everything it made is gone afterwards, also after a failure or Ctrl-C.
+
+    `vips` are routed to the balancer and configured on the servers' loopback. What it started is ended by pid.
+    """
+
+    def __init__(self, backends: tuple[BackendPlan, ...] = BACKENDS, vips: tuple[str, ...] = (VIP,)) -> None:
+        if os.geteuid() != 0:
+            raise LabError("network namespaces need root. Run it with sudo")
+        self.lab = str(os.getpid())
+        self.backends = backends
+        self.vips = vips
+        self.web: dict[str, WebServer] = {}
+        self.servers: dict[str, Namespace] = {}
+        self._namespaces: list[Namespace] = []
+        self._processes: list[Process] = []
+        self._kept = False
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"penstock-{self.lab}-"))
+        try:
+            self._make()
+        except BaseException:
+            self.remove()
+            raise
+
+    def __enter__(self) -> "Topology":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self.remove()
+
+    def keep(self) -> None:
+        """Leaves everything running when this object ends; remove_lab() takes it away later."""
+        self._kept = True
+
+    # ---- hosts and links
+
+    def _host(self, name: str) -> Namespace:
+        namespace = Namespace(self.lab, name)
+        self._namespaces.append(namespace)
+        return namespace
+
+    def _make(self) -> None:
+        self.client = self._host("client")
+        self.router = self._host("router")
+        self.balancer = self._host("balancer")
+        self._make_client()
+        self._make_router()
+        self._make_balancer()
+        for plan in self.backends:
+            self._make_server(plan)
+
+    def _make_client(self) -> None:
+        link(self.client, "eth0", self.router, "up0", CLIENT_MTU)
+        for address in CLIENT_ADDRESSES:
+            self.client.add_address("eth0", f"{address}/24")
+        self.router.add_address("up0", "192.0.2.1/24")
+        self.client.ip("route", "add", "default", "via", "192.0.2.1")
+        # Room for tens of thousands of connections, each from its own port.
+        self.client.sysctl("net.ipv4.ip_local_port_range", "1024 65535")
+
+    def _make_router(self) -> None:
+        self.router.ip("link", "add", "br0", "type", "bridge", "forward_delay", "0")
+        self.router.set_up("br0", SERVER_MTU)
+        self.router.set_offloads_off("br0")
+        self.router.add_address("br0", "10.0.1.1/24")
+        self.router.sysctl("net.ipv4.ip_forward", "1")
+        self.router.sysctl("net.ipv4.conf.all.send_redirects", "0")
+        self.router.sysctl("net.ipv4.conf.br0.send_redirects", "0")
+
+    def _attach(self, namespace: Namespace, interface: str) -> None:
+        port = f"to-{namespace.host}"
+        link(namespace, interface, self.router, port, SERVER_MTU)
+        self.router.ip("link", "set", port, "master", "br0")
+        # A bridge takes the MTU of its smallest port unless it is set again.
+        self.router.ip("link", "set", "br0", "mtu", str(SERVER_MTU))
+
+    def _make_balancer(self) -> None:
+        self._attach(self.balancer, BALANCER_INTERFACE)
+        self.balancer.add_address(BALANCER_INTERFACE, f"{BALANCER_ADDRESS}/24")
+        self.balancer.ip("route", "add", "default", "via", "10.0.1.1")
+        for vip in self.vips:
+            self.router.ip("route", "add", f"{vip}/32", "via", BALANCER_ADDRESS, "dev", "br0")
+
+    def _make_server(self, plan: BackendPlan) -> None:
+        server = self._host(plan.name)
+        self.servers[plan.name] = server
+        self._attach(server, "eth0")
+        server.add_address("eth0", f"{plan.address}/24")
+        # Segments towards clients must fit their links, whatever the MTU here.
+        server.ip("route", "add", "default", "via", "10.0.1.1", "mtu", str(CLIENT_MTU))
+        # The VIP is ours to accept, never to announce.
+        server.sysctl("net.ipv4.conf.all.arp_ignore", "1")
+        server.sysctl("net.ipv4.conf.all.arp_announce", "2")
+        for vip in self.vips:
+            server.add_address("lo", f"{vip}/32")
+        self.web[plan.name] = WebServer(plan.name, server, self.folder / plan.name)
+
+    # ---- processes
+
+    def start(self, name: str, namespace: Namespace, command: list[str],
+              environment: dict[str, str] | None = None) -> Process:
+        """Starts a process that ends with the laboratory at the latest."""
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        process = Process(name, namespace, command, logs / f"{name}.log", environment)
+        self._processes.append(process)
+        return process
+
+    def sanitizer_reports(self) -> dict[str, str]:
+        return {process.name: report for process in self._processes if (report := process.sanitizer_report())}
+
+    # ---- the end
+
+    def remove(self) -> None:
+        """Ends every process, newest first, then removes namespaces and files. Never raises for what is gone."""
+        for process in reversed(self._processes):
+            process.signal(signal.SIGTERM)
+        end = time.monotonic() + 3.0
+        for process in reversed(self._processes):
+            with contextlib.suppress(LabError):
+                process.wait(max(0.1, end - time.monotonic()))
+        servers = [server.process for server in self.web.values()]
+        for process in [*self._processes, *servers]:
+            with contextlib.suppress(LabError):
+                process.kill()
+        for namespace in self._namespaces:
+            _end_all(namespace.process_ids())
+            namespace.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end_all(pids: list[int]) -> None:
+    """What still runs in a namespace of ours can only be ours."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def remove_lab(lab: str) -> None:
+    """Removes a laboratory that an earlier run kept, or that was killed before it could clean up."""
+    for entry in sorted(pathlib.Path("/run/netns").glob(f"{PREFIX}{lab}-*")):
+        namespace = Namespace.__new__(Namespace)
+        namespace.host, namespace.name = entry.name.rpartition("-")[2], entry.name
+        _end_all(namespace.process_ids())
+        namespace.remove()
+    for folder in pathlib.Path(tempfile.gettempdir()).glob(f"penstock-{lab}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned_labs() -> list[str]:
+    """Laboratories whose maker runs no more: kept ones, and what a kill -9 left behind."""
+    return [lab for lab in existing_labs() if not pathlib.Path("/proc", lab).exists()]
