@@ -24,14 +24,6 @@ FlowTable::FlowTable(std::span<std::byte> memory)
       bucket_count_(memory.size() / bucket_bytes),
       mask_(bucket_count_ - 1) {}
 
-std::uint64_t FlowTable::encode(const FlowEntry& entry) {
-    return (std::uint64_t{entry.digest} << 32U) |
-           (std::uint64_t{entry.backend.value} << backend_shift) |
-           (std::uint64_t{entry.last_seen.ticks} << time_shift) |
-           (static_cast<std::uint64_t>(entry.state) << state_shift) |
-           static_cast<std::uint64_t>(entry.in_alternate);
-}
-
 FlowTable::Slot* FlowTable::free_way(std::size_t bucket) const {
     Slot* const line = &slots_[bucket * ways];
     for (std::size_t way = 0; way < ways; ++way) {
@@ -75,17 +67,6 @@ FlowTable::insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime 
     slot->store(encode(entry), std::memory_order_release);
     ++size_;
     return slot;
-}
-
-void FlowTable::update(Slot& slot, BackendId backend, FlowState state, CoarseTime now) {
-    const std::uint64_t word = slot.load(std::memory_order_relaxed);
-    FlowEntry entry = decode(word);
-    entry.backend = backend;
-    entry.state = state;
-    entry.last_seen = now;
-    if (const std::uint64_t changed = encode(entry); changed != word) {
-        slot.store(changed, std::memory_order_relaxed);
-    }
 }
 
 void FlowTable::erase(Slot& slot) {

@@ -32,9 +32,14 @@
 #include "dataplane/core/identity.hpp"
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace penstock {
 
@@ -116,7 +121,16 @@ public:
     Slot* insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime now);
 
     /// Owner only. Stores only if something changed, so that a busy flow does not dirty its line.
-    static void update(Slot& slot, BackendId backend, FlowState state, CoarseTime now);
+    static void update(Slot& slot, BackendId backend, FlowState state, CoarseTime now) {
+        const std::uint64_t word = slot.load(std::memory_order_relaxed);
+        FlowEntry entry = decode(word);
+        entry.backend = backend;
+        entry.state = state;
+        entry.last_seen = now;
+        if (const std::uint64_t changed = encode(entry); changed != word) {
+            slot.store(changed, std::memory_order_relaxed);
+        }
+    }
 
     /// Owner only.
     void erase(Slot& slot);
@@ -145,7 +159,14 @@ private:
         return (bucket ^ ((digest * 0x9e3779b1U) | 1U)) & mask_;
     }
 
-    [[nodiscard]] static std::uint64_t encode(const FlowEntry& entry);
+    [[nodiscard]] static std::uint64_t encode(const FlowEntry& entry) {
+        return (std::uint64_t{entry.digest} << 32U) |
+               (std::uint64_t{entry.backend.value} << backend_shift) |
+               (std::uint64_t{entry.last_seen.ticks} << time_shift) |
+               (static_cast<std::uint64_t>(entry.state) << state_shift) |
+               static_cast<std::uint64_t>(entry.in_alternate);
+    }
+
     Slot* free_way(std::size_t bucket) const;
     Slot* displace_one(std::size_t bucket);
 
@@ -160,6 +181,35 @@ private:
 };
 
 static_assert(sizeof(FlowTable::Slot) == 8 && FlowTable::ways * sizeof(FlowTable::Slot) == 64);
+
+/// The ways of a bucket whose digest is `digest`, one bit each. Portable twin of match_digest().
+[[nodiscard]] inline unsigned
+match_digest_portable(const FlowTable::Slot* line, std::uint32_t digest) {
+    unsigned matches = 0;
+    for (unsigned way = 0; way < FlowTable::ways; ++way) {
+        const std::uint64_t word = line[way].load(std::memory_order_relaxed);
+        matches |= static_cast<unsigned>((word >> 32U) == digest) << way;
+    }
+    return matches;
+}
+
+/// The same, two vectors at a time: 13 instructions for eight ways. Each aligned word of a vector
+/// load is read whole on every x86-64-v3 CPU; ThreadSanitizer, which cannot know that, gets the
+/// twin.
+[[nodiscard]] inline unsigned match_digest(const FlowTable::Slot* line, std::uint32_t digest) {
+#if defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
+    const auto* const vectors = reinterpret_cast<const __m256i*>(line);
+    const __m256i wanted = _mm256_set1_epi32(static_cast<int>(digest));
+    const auto match = [&](const __m256i* words) {
+        // The sign of each 64-bit lane is that of its high half, the digest's comparison.
+        const __m256i equal = _mm256_cmpeq_epi32(_mm256_load_si256(words), wanted);
+        return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(equal)));
+    };
+    return match(vectors) | (match(vectors + 1) << 4U);
+#else
+    return match_digest_portable(line, digest);
+#endif
+}
 
 inline FlowEntry FlowTable::decode(std::uint64_t word) {
     return {
@@ -176,15 +226,17 @@ FlowTable::Slot* FlowTable::find_in(
     std::size_t bucket, std::uint32_t digest, bool alternate, Accept&& accept
 ) const {
     Slot* const line = &slots_[bucket * ways];
-    for (std::size_t way = 0; way < ways; ++way) {
-        const std::uint64_t word = line[way].load(std::memory_order_relaxed);
-        // An entry of the other kind with the same digest belongs to another hash: its primary
-        // bucket is not ours. An empty way has state 0 and must not match a digest of 0.
-        if ((word >> 32U) == digest && (word & 1U) == static_cast<std::uint64_t>(alternate) &&
-            word != 0) [[unlikely]] {
-            if (accept(decode(word).backend)) {
-                return &line[way];
-            }
+    for (unsigned candidates = match_digest(line, digest); candidates != 0;
+         candidates &= candidates - 1) {
+        Slot* const slot = &line[std::countr_zero(candidates)];
+        const std::uint64_t word = slot->load(std::memory_order_relaxed);
+        // Read again: another thread's word may have changed since. An entry of the other kind with
+        // the same digest belongs to another hash, whose primary bucket is not ours; an empty way
+        // has state 0 and must not match a digest of 0.
+        const bool same = (word >> 32U) == digest && word != 0;
+        if (same && (word & 1U) == static_cast<std::uint64_t>(alternate) &&
+            accept(decode(word).backend)) {
+            return slot;
         }
     }
     return nullptr;

@@ -3,27 +3,25 @@
 
 #include "dataplane/core/aes_round.hpp"
 
-#include <algorithm>
+#include <bit>
 
 namespace penstock {
 namespace {
 
 HashBlock address_block(const std::uint8_t* address) {
     HashBlock block;
-    std::memcpy(block.bytes.data(), address, block.bytes.size());
+    std::memcpy(&block, address, sizeof block);
     return block;
 }
 
 HashBlock exclusive_or(const HashBlock& a, const HashBlock& b) {
-    HashBlock result;
-    std::transform(
-        a.bytes.begin(), a.bytes.end(), b.bytes.begin(), result.bytes.begin(), std::bit_xor<>{}
-    );
-    return result;
+    return {.low = a.low ^ b.low, .high = a.high ^ b.high};
 }
 
 HashBlock round_portable(const HashBlock& state, const HashBlock& key) {
-    return {aes_round(state.bytes, key.bytes)};
+    return std::bit_cast<HashBlock>(
+        aes_round(std::bit_cast<AesBlock>(state), std::bit_cast<AesBlock>(key))
+    );
 }
 
 } // namespace
@@ -39,11 +37,9 @@ HashBlock FlowHasher::encrypt(const HashBlock& block, std::size_t round_count) c
 FlowHasher::FlowHasher(const FlowHashKey& key) {
     // Round keys that no two rounds share, from the one secret: AES of the round's number under the
     // key.
-    const HashBlock secret{key};
+    const auto secret = std::bit_cast<HashBlock>(key);
     for (std::size_t round = 0; round < round_keys_.size(); ++round) {
-        HashBlock block{};
-        block.bytes[0] = static_cast<std::uint8_t>(round + 1);
-        block = exclusive_or(block, secret);
+        HashBlock block = exclusive_or({.low = round + 1}, secret);
         for (unsigned i = 0; i < 8; ++i) {
             block = round_portable(block, secret);
         }

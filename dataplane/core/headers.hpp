@@ -30,19 +30,19 @@ inline constexpr std::uint8_t protocol_icmpv6 = 58;
 
 #pragma pack(push, 1)
 
-struct EthernetHeader {
+struct [[gnu::may_alias]] EthernetHeader {
     MacAddress destination;
     MacAddress source;
     Be16 ethertype;
 };
 
-struct VlanTag {
+struct [[gnu::may_alias]] VlanTag {
     Be16 control; ///< priority, drop eligible, VLAN id
     Be16 ethertype;
 };
 
 /// RFC 826 for IPv4 over Ethernet.
-struct ArpPacket {
+struct [[gnu::may_alias]] ArpPacket {
     Be16 hardware_type;
     Be16 protocol_type;
     std::uint8_t hardware_length;
@@ -55,7 +55,7 @@ struct ArpPacket {
 };
 
 /// RFC 791 3.1, without options.
-struct Ipv4Header {
+struct [[gnu::may_alias]] Ipv4Header {
     std::uint8_t version_ihl;
     std::uint8_t tos;
     Be16 total_length;
@@ -73,7 +73,7 @@ struct Ipv4Header {
 };
 
 /// RFC 8200 3.
-struct Ipv6Header {
+struct [[gnu::may_alias]] Ipv6Header {
     Be32 version_class_flow;
     Be16 payload_length;
     std::uint8_t next_header;
@@ -83,7 +83,7 @@ struct Ipv6Header {
 };
 
 /// RFC 9293 3.1, without options.
-struct TcpHeader {
+struct [[gnu::may_alias]] TcpHeader {
     Be16 source_port;
     Be16 destination_port;
     Be32 sequence;
@@ -101,7 +101,7 @@ struct TcpHeader {
 };
 
 /// RFC 768.
-struct UdpHeader {
+struct [[gnu::may_alias]] UdpHeader {
     Be16 source_port;
     Be16 destination_port;
     Be16 length;
@@ -109,7 +109,7 @@ struct UdpHeader {
 };
 
 /// RFC 792: the part that every message has, then identifier and sequence of an echo.
-struct IcmpHeader {
+struct [[gnu::may_alias]] IcmpHeader {
     std::uint8_t type;
     std::uint8_t code;
     Be16 checksum;
@@ -126,7 +126,15 @@ static_assert(sizeof(EthernetHeader) == 14 && sizeof(VlanTag) == 4 && sizeof(Arp
 static_assert(sizeof(Ipv4Header) == 20 && sizeof(Ipv6Header) == 40);
 static_assert(sizeof(TcpHeader) == 20 && sizeof(UdpHeader) == 8 && sizeof(IcmpHeader) == 8);
 
-/// Reads a header that may stand at any alignment. REQUIRES: sizeof(Header) bytes at `bytes`.
+/// A header in place. REQUIRES: sizeof(Header) bytes at `bytes`.
+template <typename Header>
+[[nodiscard]] const Header& header_at(const std::uint8_t* bytes) {
+    static_assert(alignof(Header) == 1);
+    return *reinterpret_cast<const Header*>(bytes);
+}
+
+/// Reads a copy of a header that may stand at any alignment. REQUIRES: sizeof(Header) bytes at
+/// `bytes`.
 template <typename Header>
 [[nodiscard]] Header read_header(const std::uint8_t* bytes) {
     Header header;

@@ -34,11 +34,19 @@ public:
         return words_[backend.value].load(std::memory_order_relaxed);
     }
 
-    /// REQUIRES: word is not 0.
+    /// The parts of a word that is not 0.
+    [[nodiscard]] static PortId port(std::uint64_t word) {
+        return {static_cast<std::uint8_t>(word >> 48U)};
+    }
+
+    /// Writes the MAC address to the six bytes at `destination`.
+    static void write_mac(std::uint64_t word, std::uint8_t* destination) {
+        std::memcpy(destination, &word, sizeof(MacAddress));
+    }
+
     [[nodiscard]] static NextHop unpack(std::uint64_t word) {
-        NextHop hop;
-        std::memcpy(hop.mac.bytes.data(), &word, hop.mac.bytes.size());
-        hop.port.value = static_cast<std::uint8_t>(word >> 48U);
+        NextHop hop{.port = port(word)};
+        write_mac(word, hop.mac.bytes.data());
         return hop;
     }
 

@@ -9,8 +9,9 @@ namespace {
 constexpr unsigned max_vlan_tags = 2;
 constexpr unsigned max_ipv6_extensions = 8;
 
-ParsedPacket malformed(DropReason reason) {
-    return {.kind = PacketKind::malformed, .error = reason};
+void refuse(ParsedPacket& parsed, DropReason reason) {
+    parsed.kind = PacketKind::malformed;
+    parsed.error = reason;
 }
 
 bool is_vlan(Be16 ethertype) {
@@ -46,7 +47,7 @@ bool is_extension(std::uint8_t header) {
 }
 
 // `l4` bytes into the frame; `available` is where the layer-3 packet, or its contiguous part, ends.
-ParsedPacket parse_layer4(ParsedPacket parsed, const Packet& packet, std::uint32_t l3_end) {
+void parse_layer4(const Packet& packet, std::uint32_t l3_end, ParsedPacket& parsed) {
     const std::uint32_t end = l3_end < packet.length ? l3_end : packet.length;
     const std::uint32_t room = end > parsed.l4 ? end - parsed.l4 : 0;
     const std::uint32_t payload = l3_end - parsed.l4; // may lie in later segments
@@ -54,63 +55,70 @@ ParsedPacket parse_layer4(ParsedPacket parsed, const Packet& packet, std::uint32
     switch (parsed.protocol) {
     case protocol_tcp: {
         if (room < sizeof(TcpHeader)) {
-            return malformed(DropReason::truncated_tcp);
+            return refuse(parsed, DropReason::truncated_tcp);
         }
-        const auto tcp = read_header<TcpHeader>(bytes);
+        const auto& tcp = header_at<TcpHeader>(bytes);
         const std::uint32_t header_length = (tcp.data_offset >> 4U) * 4U;
         if (header_length < sizeof(TcpHeader) || header_length > payload) {
-            return malformed(DropReason::bad_tcp_header_length);
+            return refuse(parsed, DropReason::bad_tcp_header_length);
         }
         parsed.source_port = tcp.source_port;
         parsed.destination_port = tcp.destination_port;
         parsed.tcp_flags = tcp.flags;
-        return parsed;
+        return;
     }
     case protocol_udp: {
         if (room < sizeof(UdpHeader)) {
-            return malformed(DropReason::truncated_udp);
+            return refuse(parsed, DropReason::truncated_udp);
         }
-        const auto udp = read_header<UdpHeader>(bytes);
+        const auto& udp = header_at<UdpHeader>(bytes);
         // A first fragment's length is that of the whole datagram (RFC 791 3.2).
         const bool too_long = udp.length.host() > payload && !parsed.fragment;
         if (udp.length.host() < sizeof(UdpHeader) || too_long) {
-            return malformed(DropReason::bad_udp_length);
+            return refuse(parsed, DropReason::bad_udp_length);
         }
         parsed.source_port = udp.source_port;
         parsed.destination_port = udp.destination_port;
-        return parsed;
+        return;
     }
     case protocol_icmp:
     case protocol_icmpv6:
-        return room < sizeof(IcmpHeader) ? malformed(DropReason::truncated_icmp) : parsed;
+        if (room < sizeof(IcmpHeader)) {
+            refuse(parsed, DropReason::truncated_icmp);
+        }
+        return;
     default:
-        return parsed;
+        return;
     }
 }
 
-ParsedPacket parse_ipv4(ParsedPacket parsed, const Packet& packet) {
+void parse_ipv4(const Packet& packet, ParsedPacket& parsed) {
     const std::uint32_t available = packet.length - parsed.l3;
     if (available < sizeof(Ipv4Header)) {
-        return malformed(DropReason::truncated_ipv4);
+        return refuse(parsed, DropReason::truncated_ipv4);
     }
     const std::uint8_t* const bytes = packet.data + parsed.l3;
-    const auto ip = read_header<Ipv4Header>(bytes);
+    const auto& ip = header_at<Ipv4Header>(bytes);
     const std::uint32_t header_length = (ip.version_ihl & 0x0fU) * 4U;
     if (ip.version_ihl >> 4U != 4) {
-        return malformed(DropReason::bad_ipv4_version);
+        return refuse(parsed, DropReason::bad_ipv4_version);
     }
     if (header_length < sizeof(Ipv4Header)) {
-        return malformed(DropReason::bad_ipv4_header_length);
+        return refuse(parsed, DropReason::bad_ipv4_header_length);
     }
     if (header_length > available) {
-        return malformed(DropReason::truncated_ipv4);
+        return refuse(parsed, DropReason::truncated_ipv4);
     }
     const std::uint32_t total_length = ip.total_length.host();
     if (total_length < header_length || total_length > packet.total_length - parsed.l3) {
-        return malformed(DropReason::bad_ipv4_total_length);
+        return refuse(parsed, DropReason::bad_ipv4_total_length);
     }
-    if (fold_checksum(add_to_checksum(0, {bytes, header_length})) != 0xffff) {
-        return malformed(DropReason::bad_ipv4_checksum);
+    // The common length apart: a sum over a constant number of bytes is a handful of additions.
+    const std::uint64_t sum = header_length == sizeof(Ipv4Header)
+                                  ? add_to_checksum(0, {bytes, sizeof(Ipv4Header)})
+                                  : add_to_checksum(0, {bytes, header_length});
+    if (fold_checksum(sum) != 0xffff) {
+        return refuse(parsed, DropReason::bad_ipv4_checksum);
     }
     parsed.kind = PacketKind::ipv4;
     parsed.protocol = ip.protocol;
@@ -119,9 +127,9 @@ ParsedPacket parse_ipv4(ParsedPacket parsed, const Packet& packet) {
     const std::uint16_t fragment = ip.fragment.host();
     parsed.fragment = (fragment & (Ipv4Header::more_fragments | Ipv4Header::offset_mask)) != 0;
     if ((fragment & Ipv4Header::offset_mask) != 0) {
-        return parsed; // no ports in a later fragment
+        return; // no ports in a later fragment
     }
-    return parse_layer4(parsed, packet, parsed.l3 + total_length);
+    parse_layer4(packet, parsed.l3 + total_length, parsed);
 }
 
 // One extension header at `offset`. Returns its length, or 0 if it does not fit.
@@ -140,19 +148,19 @@ extension_length(const std::uint8_t* bytes, std::uint8_t type, std::uint32_t ava
     return length <= available ? length : 0;
 }
 
-ParsedPacket parse_ipv6(ParsedPacket parsed, const Packet& packet) {
+void parse_ipv6(const Packet& packet, ParsedPacket& parsed) {
     if (packet.length - parsed.l3 < sizeof(Ipv6Header)) {
-        return malformed(DropReason::truncated_ipv6);
+        return refuse(parsed, DropReason::truncated_ipv6);
     }
-    const auto ip = read_header<Ipv6Header>(packet.data + parsed.l3);
+    const auto& ip = header_at<Ipv6Header>(packet.data + parsed.l3);
     if (ip.version_class_flow.host() >> 28U != 6) {
-        return malformed(DropReason::bad_ipv6_version);
+        return refuse(parsed, DropReason::bad_ipv6_version);
     }
     const std::uint32_t l3_length = sizeof(Ipv6Header) + ip.payload_length.host();
     // A payload length of 0 with hop-by-hop options would be a jumbogram (RFC 2675): larger than
     // any frame we can hold, and refused by the lack of what its headers promise.
     if (l3_length > packet.total_length - parsed.l3 || l3_length > UINT16_MAX) {
-        return malformed(DropReason::bad_ipv6_payload_length);
+        return refuse(parsed, DropReason::bad_ipv6_payload_length);
     }
     const std::uint32_t l3_end = parsed.l3 + l3_length;
     const std::uint32_t end = l3_end < packet.length ? l3_end : packet.length;
@@ -162,12 +170,12 @@ ParsedPacket parse_ipv6(ParsedPacket parsed, const Packet& packet) {
     parsed.l3_length = static_cast<std::uint16_t>(l3_length);
     for (unsigned count = 0; is_extension(next); ++count) {
         if (count == max_ipv6_extensions) {
-            return malformed(DropReason::too_many_ipv6_extensions);
+            return refuse(parsed, DropReason::too_many_ipv6_extensions);
         }
         const std::uint8_t* const bytes = packet.data + offset;
         const std::uint32_t length = extension_length(bytes, next, end - offset);
         if (length == 0) {
-            return malformed(DropReason::truncated_ipv6_extension);
+            return refuse(parsed, DropReason::truncated_ipv6_extension);
         }
         if (next == fragment_header) {
             const auto field = read_header<Be16>(bytes + 2).host();
@@ -175,7 +183,7 @@ ParsedPacket parse_ipv6(ParsedPacket parsed, const Packet& packet) {
             if ((field & 0xfff8U) != 0) {
                 parsed.protocol = bytes[0];
                 parsed.l4 = static_cast<std::uint16_t>(offset + length);
-                return parsed; // no ports in a later fragment
+                return; // no ports in a later fragment
             }
         }
         next = bytes[0];
@@ -183,47 +191,44 @@ ParsedPacket parse_ipv6(ParsedPacket parsed, const Packet& packet) {
     }
     parsed.protocol = next;
     parsed.l4 = static_cast<std::uint16_t>(offset);
-    return parse_layer4(parsed, packet, l3_end);
+    parse_layer4(packet, l3_end, parsed);
 }
 
-ParsedPacket parse_arp(ParsedPacket parsed, const Packet& packet) {
+void parse_arp(const Packet& packet, ParsedPacket& parsed) {
     if (packet.length - parsed.l3 < sizeof(ArpPacket)) {
-        return malformed(DropReason::truncated_arp);
+        return refuse(parsed, DropReason::truncated_arp);
     }
     parsed.kind = PacketKind::arp;
-    return parsed;
 }
 
 } // namespace
 
-ParsedPacket parse_packet(const Packet& packet) {
+void parse_packet(const Packet& packet, ParsedPacket& parsed) {
     if (packet.length < sizeof(EthernetHeader)) {
-        return malformed(DropReason::truncated_ethernet);
+        return refuse(parsed, DropReason::truncated_ethernet);
     }
-    ParsedPacket parsed;
     std::uint32_t offset = sizeof(EthernetHeader);
-    Be16 ethertype = read_header<EthernetHeader>(packet.data).ethertype;
+    Be16 ethertype = header_at<EthernetHeader>(packet.data).ethertype;
     for (unsigned tags = 0; is_vlan(ethertype); ++tags, offset += sizeof(VlanTag)) {
         if (tags == max_vlan_tags) {
-            return malformed(DropReason::too_many_vlan_tags);
+            return refuse(parsed, DropReason::too_many_vlan_tags);
         }
         if (packet.length - offset < sizeof(VlanTag)) {
-            return malformed(DropReason::truncated_vlan);
+            return refuse(parsed, DropReason::truncated_vlan);
         }
-        ethertype = read_header<VlanTag>(packet.data + offset).ethertype;
+        ethertype = header_at<VlanTag>(packet.data + offset).ethertype;
     }
     parsed.l3 = static_cast<std::uint8_t>(offset);
     if (ethertype == ethertype_ipv4) {
-        return parse_ipv4(parsed, packet);
+        return parse_ipv4(packet, parsed);
     }
     if (ethertype == ethertype_ipv6) {
-        return parse_ipv6(parsed, packet);
+        return parse_ipv6(packet, parsed);
     }
     if (ethertype == ethertype_arp) {
-        return parse_arp(parsed, packet);
+        return parse_arp(packet, parsed);
     }
     parsed.kind = PacketKind::other;
-    return parsed;
 }
 
 } // namespace penstock

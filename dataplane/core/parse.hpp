@@ -37,9 +37,15 @@ struct ParsedPacket {
     Be16 destination_port{};
 };
 
-/// Parses `packet`. Checks what a router would (RFC 1812 5.2.2, RFC 8200 4): versions, lengths, the
-/// IPv4 header checksum; of layer 4 what is read: TCP's data offset, UDP's length. Payloads and
-/// their checksums are the endpoints' business.
-[[nodiscard]] ParsedPacket parse_packet(const Packet& packet);
+/// Parses `packet` into `parsed`, which must be as constructed. Checks what a router would (RFC
+/// 1812 5.2.2, RFC 8200 4): versions, lengths, the IPv4 header checksum; of layer 4 what is read:
+/// TCP's data offset, UDP's length. Payloads and their checksums are the endpoints' business.
+void parse_packet(const Packet& packet, ParsedPacket& parsed);
+
+[[nodiscard]] inline ParsedPacket parse_packet(const Packet& packet) {
+    ParsedPacket parsed;
+    parse_packet(packet, parsed);
+    return parsed;
+}
 
 } // namespace penstock

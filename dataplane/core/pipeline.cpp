@@ -7,6 +7,9 @@
 #include "dataplane/core/rewrite.hpp"
 
 #include <array>
+#include <memory>
+#include <optional>
+#include <type_traits>
 
 namespace penstock {
 namespace {
@@ -21,9 +24,21 @@ struct Flow {
 };
 
 // The packets of a burst that a stage passes on to the next; the others have their verdict already.
-struct Flows {
-    std::array<Flow, max_burst> items;
-    std::size_t count = 0;
+// Made one by one: clearing 32 of them ahead would cost more than parsing does.
+class FlowList {
+public:
+    Flow& append() { return *std::construct_at(item(count_++)); }
+
+    void remove_last() { --count_; }
+
+    [[nodiscard]] std::span<Flow> items() { return {item(0), count_}; }
+
+private:
+    Flow* item(std::size_t i) { return reinterpret_cast<Flow*>(storage_.data()) + i; }
+
+    static_assert(std::is_trivially_destructible_v<Flow>);
+    alignas(Flow) std::array<std::byte, sizeof(Flow) * max_burst> storage_;
+    std::size_t count_ = 0;
 };
 
 Verdict drop(DropReason reason) {
@@ -32,37 +47,32 @@ Verdict drop(DropReason reason) {
 
 // What a packet to no service is: ours to answer, ours to drop, or the kernel's.
 Verdict decide_without_service(
-    Packet& packet,
-    const ParsedPacket& parsed,
-    const IpAddress& destination,
-    const PortFacts& port,
-    const Snapshot& snapshot
+    Packet& packet, const ParsedPacket& parsed, const PortFacts& port, const Snapshot& snapshot
 ) {
+    const std::uint8_t* const l3 = packet.data + parsed.l3;
+    const bool ipv4 = parsed.kind == PacketKind::ipv4;
+    const IpAddress destination = ipv4
+                                      ? IpAddress::from_ipv4(header_at<Ipv4Header>(l3).destination)
+                                      : IpAddress::from_ipv6(header_at<Ipv6Header>(l3).destination);
     if (!snapshot.is_vip(destination)) {
         return {.kind = VerdictKind::kernel};
     }
     if (parsed.fragment) {
         return drop(DropReason::fragment);
     }
-    if (parsed.kind == PacketKind::ipv4 && parsed.protocol == protocol_icmp) {
+    if (ipv4 && parsed.protocol == protocol_icmp) {
         return answer_icmp(packet, parsed, port);
     }
     return drop(DropReason::no_service);
 }
 
-// Finds the service and the hash of an IPv4 packet. False: the packet is of no service, or a
-// fragment.
-bool look_up_ipv4(
-    const Packet& packet, Flow& flow, const Snapshot& snapshot, IpAddress& destination
-) {
+// Finds the service and the hash of an IPv4 packet that is no fragment. False: it is of no service.
+bool look_up_ipv4(const Packet& packet, const Snapshot& snapshot, Flow& flow) {
     const ParsedPacket& parsed = flow.parsed;
-    const auto ip = read_header<Ipv4Header>(packet.data + parsed.l3);
-    if (!parsed.fragment) [[likely]] {
-        flow.service =
-            snapshot.find_service_ipv4(ip.destination, parsed.protocol, parsed.destination_port);
-    }
+    const auto& ip = header_at<Ipv4Header>(packet.data + parsed.l3);
+    flow.service =
+        snapshot.find_service_ipv4(ip.destination, parsed.protocol, parsed.destination_port);
     if (flow.service == nullptr) {
-        destination = IpAddress::from_ipv4(ip.destination);
         return false;
     }
     flow.hash = snapshot.hasher().hash_ipv4(
@@ -71,18 +81,12 @@ bool look_up_ipv4(
     return true;
 }
 
-bool look_up_ipv6(
-    const Packet& packet, Flow& flow, const Snapshot& snapshot, IpAddress& destination
-) {
+bool look_up_ipv6(const Packet& packet, const Snapshot& snapshot, Flow& flow) {
     const ParsedPacket& parsed = flow.parsed;
-    const auto ip = read_header<Ipv6Header>(packet.data + parsed.l3);
-    if (!parsed.fragment) [[likely]] {
-        flow.service = snapshot.find_service_ipv6(
-            ip.destination.data(), parsed.protocol, parsed.destination_port
-        );
-    }
+    const auto& ip = header_at<Ipv6Header>(packet.data + parsed.l3);
+    flow.service =
+        snapshot.find_service_ipv6(ip.destination.data(), parsed.protocol, parsed.destination_port);
     if (flow.service == nullptr) {
-        destination = IpAddress::from_ipv6(ip.destination);
         return false;
     }
     flow.hash = snapshot.hasher().hash_ipv6(
@@ -95,44 +99,54 @@ bool look_up_ipv6(
     return true;
 }
 
+// What a packet is that has no service to look for, or found none.
+Verdict decide_other(
+    Packet& packet, const ParsedPacket& parsed, const PortFacts& port, const Snapshot& snapshot
+) {
+    switch (parsed.kind) {
+    case PacketKind::malformed:
+        return drop(parsed.error);
+    case PacketKind::other:
+        return {.kind = VerdictKind::kernel};
+    case PacketKind::arp:
+        return answer_arp(packet, parsed, port, snapshot);
+    case PacketKind::ipv4:
+    case PacketKind::ipv6:
+        return decide_without_service(packet, parsed, port, snapshot);
+    }
+    __builtin_unreachable();
+}
+
+bool look_up(const Packet& packet, const Snapshot& snapshot, Flow& flow) {
+    if (flow.parsed.fragment) [[unlikely]] {
+        return false; // ports are in the first one only
+    }
+    if (flow.parsed.kind == PacketKind::ipv4) [[likely]] {
+        return look_up_ipv4(packet, snapshot, flow);
+    }
+    return flow.parsed.kind == PacketKind::ipv6 && look_up_ipv6(packet, snapshot, flow);
+}
+
 // Stages 1 and 2: headers, service, hash; the flow table's lines are on their way when it returns.
 void parse_and_look_up(
     const WorkerContext& worker,
     const Snapshot& snapshot,
     std::span<Packet> packets,
     std::span<Verdict> verdicts,
-    Flows& flows
+    FlowList& flows
 ) {
     for (std::uint32_t i = 0; i < packets.size(); ++i) {
         Packet& packet = packets[i];
-        Flow& flow = flows.items[flows.count];
-        flow = {.parsed = parse_packet(packet), .index = i};
+        Flow& flow = flows.append();
+        flow.index = i;
+        parse_packet(packet, flow.parsed);
+        if (look_up(packet, snapshot, flow)) [[likely]] {
+            worker.flows.prefetch(flow.hash);
+            continue;
+        }
         const PortFacts& port = worker.ports[packet.rx_port.value];
-        IpAddress destination;
-        bool found = false;
-        switch (flow.parsed.kind) {
-        case PacketKind::ipv4:
-            found = look_up_ipv4(packet, flow, snapshot, destination);
-            break;
-        case PacketKind::ipv6:
-            found = look_up_ipv6(packet, flow, snapshot, destination);
-            break;
-        case PacketKind::arp:
-            verdicts[i] = answer_arp(packet, flow.parsed, port, snapshot);
-            continue;
-        case PacketKind::other:
-            verdicts[i] = {.kind = VerdictKind::kernel};
-            continue;
-        case PacketKind::malformed:
-            verdicts[i] = drop(flow.parsed.error);
-            continue;
-        }
-        if (!found) {
-            verdicts[i] = decide_without_service(packet, flow.parsed, destination, port, snapshot);
-            continue;
-        }
-        worker.flows.prefetch(flow.hash);
-        ++flows.count;
+        verdicts[i] = decide_other(packet, flow.parsed, port, snapshot);
+        flows.remove_last();
     }
 }
 
@@ -250,28 +264,30 @@ void choose_backends(
     worker.stats.worker->flows.set(worker.flows.size());
 }
 
-Verdict
-send_to_backend(WorkerContext& worker, const Snapshot& snapshot, const Flow& flow, Packet& packet) {
+// Returns why the packet cannot go to its backend, if it cannot.
+std::optional<DropReason> send_to_backend(
+    WorkerContext& worker,
+    const Snapshot& snapshot,
+    const Flow& flow,
+    Packet& packet,
+    PortId& tx_port
+) {
     if (flow.backend == null_backend) {
-        return drop(DropReason::no_backend);
+        return DropReason::no_backend;
     }
-    const std::uint64_t word = worker.next_hops.load(flow.backend);
-    if (word == 0) {
-        return drop(DropReason::next_hop_unresolved);
+    const std::uint64_t hop = worker.next_hops.load(flow.backend);
+    if (hop == 0) {
+        return DropReason::next_hop_unresolved;
     }
-    const NextHop hop = NextHopTable::unpack(word);
-    const auto error = rewrite_for_backend(
+    tx_port = NextHopTable::port(hop);
+    return rewrite_for_backend(
         packet,
         flow.parsed,
         snapshot.backend(flow.backend),
         hop,
-        worker.ports[hop.port.value],
+        worker.ports[tx_port.value],
         worker.next_ip_id
     );
-    if (error) {
-        return drop(*error);
-    }
-    return {.kind = VerdictKind::forward, .tx_port = hop.port};
 }
 
 // Stage 4: edits and the counters of services and backends.
@@ -284,16 +300,20 @@ void rewrite_flows(
 ) {
     for (const Flow& flow : flows) {
         Packet& packet = packets[flow.index];
+        Verdict& verdict = verdicts[flow.index];
         const std::uint32_t received = packet.total_length;
-        Verdict verdict = send_to_backend(worker, snapshot, flow, packet);
-        verdict.service = flow.service->id;
+        const ServiceId service_id = flow.service->id;
+        verdict.service = service_id;
         verdict.backend = flow.backend;
-        verdicts[flow.index] = verdict;
-        ServiceCounters& service = worker.stats.services[flow.service->id.value];
-        if (verdict.kind == VerdictKind::drop) [[unlikely]] {
+        const auto refused = send_to_backend(worker, snapshot, flow, packet, verdict.tx_port);
+        ServiceCounters& service = worker.stats.services[service_id.value];
+        if (refused) [[unlikely]] {
+            verdict.kind = VerdictKind::drop;
+            verdict.reason = *refused;
             service.dropped_packets.add(1);
             continue;
         }
+        verdict.kind = VerdictKind::forward;
         BackendCounters& backend = worker.stats.backends[flow.backend.value];
         service.packets.add(1);
         service.bytes.add(received);
@@ -326,11 +346,10 @@ void process_burst(
             verdict = drop(DropReason::no_snapshot);
         }
     } else {
-        Flows flows;
+        FlowList flows;
         parse_and_look_up(worker, *snapshot, packets, verdicts, flows);
-        const std::span<Flow> found = std::span(flows.items).first(flows.count);
-        choose_backends(worker, *snapshot, now, found);
-        rewrite_flows(worker, *snapshot, found, packets, verdicts);
+        choose_backends(worker, *snapshot, now, flows.items());
+        rewrite_flows(worker, *snapshot, flows.items(), packets, verdicts);
     }
     count_verdicts(*worker.stats.worker, verdicts);
 }

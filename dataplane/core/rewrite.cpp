@@ -14,7 +14,7 @@ void write_outer_ipv4(
     std::uint32_t total_length,
     std::uint16_t& next_ip_id
 ) {
-    const auto inner_ip = read_header<Ipv4Header>(inner);
+    const auto& inner_ip = header_at<Ipv4Header>(inner);
     auto outer = read_header<Ipv4Header>(backend.outer.data());
     const bool fixed = (inner_ip.fragment.host() & Ipv4Header::dont_fragment) != 0;
     outer.tos = inner_ip.tos;
@@ -39,7 +39,7 @@ std::optional<DropReason> rewrite_for_backend(
     Packet& packet,
     const ParsedPacket& parsed,
     const BackendEntry& backend,
-    const NextHop& hop,
+    std::uint64_t hop,
     const PortFacts& port,
     std::uint16_t& next_ip_id
 ) {
@@ -52,10 +52,12 @@ std::optional<DropReason> rewrite_for_backend(
     }
     std::uint8_t* const old_data = packet.data;
     std::uint8_t* const data = old_data - backend.outer_length;
-    // The tags and the EtherType move with the front; the addresses are written anew below.
     if (backend.rewrite == Rewrite::ipv4_ipv4) {
-        constexpr std::size_t addresses = 2 * sizeof(MacAddress);
-        std::memmove(data + addresses, old_data + addresses, parsed.l3 - addresses);
+        // The addresses are written anew below and the EtherType here; only VLAN tags move.
+        if (parsed.l3 != sizeof(EthernetHeader)) [[unlikely]] {
+            constexpr std::size_t addresses = 2 * sizeof(MacAddress);
+            std::memmove(data + addresses, old_data + addresses, parsed.l3 - addresses);
+        }
         std::uint8_t* const outer = data + parsed.l3;
         write_header(outer - sizeof(Be16), ethertype_ipv4);
         write_outer_ipv4(old_data + parsed.l3, outer, backend, l3_length, next_ip_id);
@@ -64,7 +66,7 @@ std::optional<DropReason> rewrite_for_backend(
         packet.total_length += backend.outer_length;
         packet.headroom = static_cast<std::uint16_t>(packet.headroom - backend.outer_length);
     }
-    write_header(data, hop.mac);
+    NextHopTable::write_mac(hop, data);
     write_header(data + sizeof(MacAddress), port.mac);
     return std::nullopt;
 }
