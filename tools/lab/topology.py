@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import tempfile
+import threading
 import time
 
 from lab.namespaces import PREFIX, LabError, Namespace, existing_labs, link
@@ -145,6 +146,10 @@ class Topology:
         self._processes.append(process)
         return process
 
+    def daemon_processes(self) -> list[Process]:
+        """What was started here, without the web servers; the oldest first."""
+        return list(self._processes)
+
     def sanitizer_reports(self) -> dict[str, str]:
         return {process.name: report for process in self._processes if (report := process.sanitizer_report())}
 
@@ -152,6 +157,10 @@ class Topology:
 
     def remove(self) -> None:
         """Ends every process, newest first, then removes namespaces and files. Never raises for what is gone."""
+        with _undisturbed():
+            self._remove()
+
+    def _remove(self) -> None:
         for process in reversed(self._processes):
             process.signal(signal.SIGTERM)
         end = time.monotonic() + 3.0
@@ -166,6 +175,21 @@ class Topology:
             _end_all(namespace.process_ids())
             namespace.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _undisturbed():
+    """A second Ctrl-C must not leave half of the laboratory behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end_all(pids: list[int]) -> None:
