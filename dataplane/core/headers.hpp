@@ -133,6 +133,12 @@ template <typename Header>
     return *reinterpret_cast<const Header*>(bytes);
 }
 
+template <typename Header>
+[[nodiscard]] Header& header_at(std::uint8_t* bytes) {
+    static_assert(alignof(Header) == 1);
+    return *reinterpret_cast<Header*>(bytes);
+}
+
 /// Reads a copy of a header that may stand at any alignment. REQUIRES: sizeof(Header) bytes at
 /// `bytes`.
 template <typename Header>
