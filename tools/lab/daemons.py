@@ -132,7 +132,7 @@ class Balancer:
         return ["--runtime-dir", str(self.runtime), "--state-dir", str(self.state)]
 
     def dataplane_command(self) -> list[str]:
-        return [self.program("penstock-dp"), "--config", str(self.file), "--runtime-dir", str(self.runtime)]
+        return [self.program("penstock-dp"), "--config", str(self.file), *self.directories()]
 
     def controlplane_command(self) -> list[str]:
         return [self.program("penstock-cp"), "--config", str(self.file), *self.directories()]
