@@ -245,12 +245,12 @@ def main(arguments: list[str]) -> int:
     broken: list[str] = []
     try:
         run(parsed.keep, figures, say)
+        broken += broken_promises(figures, REQUESTS)
     except LabError as error:
         broken.append(str(error))
     except KeyboardInterrupt:
         say("Interrupted; everything is cleaned up.")
         return 130
-    broken += broken_promises(figures, REQUESTS)
     for sentence in broken:
         say(f"NOT as promised: {sentence}")
     if not broken:
