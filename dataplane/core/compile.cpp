@@ -186,8 +186,11 @@ private:
             BackendEntry& entry = snapshot_->backends_[backend.id.value];
             entry.in_use = true;
             entry.service = backend.service;
-            entry.keeps_flows = true;
-            if (backend.forwarding == Forwarding::ipip && desired_.tunnel_source) {
+            const bool tunnelled = backend.forwarding == Forwarding::ipip;
+            // Without a source there is no tunnel: the flows of a retired backend must not leave
+            // bare.
+            entry.keeps_flows = !tunnelled || desired_.tunnel_source.has_value();
+            if (tunnelled && desired_.tunnel_source) {
                 entry.rewrite = Rewrite::ipv4_ipv4;
                 fill_outer_ipv4(entry, desired_.tunnel_source->ipv4(), address.ipv4());
             }
