@@ -21,15 +21,15 @@ void Findings::warn(const Span& span, std::string cause, std::string remedy) {
 }
 
 void Findings::add(Finding finding) {
-    ++count_;
+    finding.order = count_++;
     if (!is_full()) {
         findings_.push_back(std::move(finding));
     }
 }
 
 Diagnostics Findings::take() {
-    std::ranges::stable_sort(findings_, {}, [](const Finding& finding) {
-        return std::pair(finding.span.line, finding.span.column);
+    std::ranges::sort(findings_, {}, [](const Finding& finding) {
+        return std::tuple(finding.span.line, finding.span.column, finding.order);
     });
     Diagnostics diagnostics;
     for (Finding& finding : findings_) {

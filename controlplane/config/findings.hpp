@@ -40,6 +40,7 @@ private:
         std::string cause;
         std::string remedy;
         Severity severity;
+        std::size_t order = 0; ///< of discovery, for findings about one place
     };
 
     void add(Finding finding);

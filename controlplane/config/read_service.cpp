@@ -239,6 +239,7 @@ void ServiceReader::read_backends(const TableReader& table, ServiceConfig& servi
             "set maglev_size = 65537 or 655373: every backend needs a slot"
         );
     }
+    const std::size_t errors_before = findings_.error_count();
     SeenBackends seen;
     service.spec.backends.reserve(list->items.size());
     for (const Value& item : list->items) {
@@ -249,7 +250,9 @@ void ServiceReader::read_backends(const TableReader& table, ServiceConfig& servi
             }
         }
     }
-    warn_about_weights(table, service.spec);
+    if (findings_.error_count() == errors_before) {
+        warn_about_weights(table, service.spec);
+    }
 }
 
 BackendSpec

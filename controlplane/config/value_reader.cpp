@@ -84,6 +84,9 @@ TableReader::TableReader(
             continue;
         }
         const auto meant = findings_.is_full() ? std::nullopt : suggest(member.key, keys);
+        if (meant) {
+            misspelt_.push_back(*meant);
+        }
         findings_.error(
             member.key_span,
             fmt::format("unknown key {} in {}", quote(member.key), what_),
@@ -95,7 +98,8 @@ TableReader::TableReader(
 
 const Value* TableReader::require(std::string_view key, std::string_view example) const {
     const Value* value = find(key);
-    if (value == nullptr) {
+    // A misspelt key has been reported: one mistake, one message.
+    if (value == nullptr && std::ranges::find(misspelt_, key) == misspelt_.end()) {
         findings_.error(
             table_.span,
             fmt::format("{} has no {}", what_, quote(key)),

@@ -20,7 +20,8 @@
 
 namespace penstock::config {
 
-/// A table and the keys that it may have. The constructor reports every other key.
+/// A table and the keys that it may have. The constructor reports every other key. REQUIRES: the
+/// keys are literals, or outlive this.
 class TableReader {
 public:
     /// `what` names the table in messages: "[node]", "a backend of service 'web'". REQUIRES:
@@ -50,6 +51,7 @@ private:
     Findings& findings_;
     const Value& table_;
     std::string what_;
+    std::vector<std::string_view> misspelt_; ///< keys that an unknown one probably means
 };
 
 /// False, and a finding, if the value is of another kind. `what` names the value: "weight".
