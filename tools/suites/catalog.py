@@ -79,7 +79,7 @@ def pytest_runners(folder: str, limit_s: float) -> list[Runner]:
 
 
 def unit_runners() -> list[Runner]:
-    return gtest_runners("debug", "unit") + gtest_runners("tsan", "unit")
+    return gtest_runners("debug", "unit") + gtest_runners("tsan", "unit") + pytest_runners("unit", 200)
 
 
 def golden_runners() -> list[Runner]:

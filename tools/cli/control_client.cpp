@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/cli/control_client.hpp"
+
+#include "tools/cli/output.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <sys/un.h>
+
+namespace penstock::cli {
+namespace {
+
+constexpr std::string_view start_remedy =
+    "is penstock-cp running? systemctl status penstock-cp. Another socket: --socket PATH";
+constexpr double progress_after_s = 1;
+
+struct EasyDeleter {
+    void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+
+struct ListDeleter {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+// What the callbacks of one transfer share.
+struct Transfer {
+    CURL* handle = nullptr;
+    Output* output = nullptr;
+    std::string_view what;
+    std::string body;
+    bool too_long = false;
+    std::int64_t shown_s = 0;
+};
+
+std::size_t receive(char* data, std::size_t size, std::size_t count, void* user) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    if (transfer.body.size() + size * count > max_reply_bytes) {
+        transfer.too_long = true;
+        return 0; // ends the transfer
+    }
+    transfer.body.append(data, size * count);
+    return size * count;
+}
+
+int show_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    curl_off_t elapsed_us = 0;
+    curl_easy_getinfo(transfer.handle, CURLINFO_TOTAL_TIME_T, &elapsed_us);
+    const std::int64_t elapsed_s = elapsed_us / 1000000;
+    if (static_cast<double>(elapsed_s) >= progress_after_s && elapsed_s > transfer.shown_s) {
+        transfer.shown_s = elapsed_s;
+        transfer.output->print_progress(fmt::format("{}: {} s", transfer.what, elapsed_s));
+    }
+    return 0;
+}
+
+Failure unreachable(const std::string& socket, std::string_view reason, std::string_view remedy) {
+    std::string lower(reason); // strerror begins with a capital
+    if (!lower.empty() && lower[0] >= 'A' && lower[0] <= 'Z')
+        lower[0] = static_cast<char>(lower[0] - 'A' + 'a');
+    return {
+        .code = ExitCode::unreachable,
+        .cause = fmt::format("cannot reach the control plane at {}: {}", socket, lower),
+        .remedy = std::string(remedy)
+    };
+}
+
+Failure connect_failure(const std::string& socket, int error) {
+    switch (error) {
+    case EACCES:
+    case EPERM:
+        return unreachable(
+            socket,
+            std::strerror(error),
+            "run it as root or as a member of the socket's group: ls -l " + socket
+        );
+    case ECONNREFUSED:
+        return unreachable(
+            socket,
+            "nobody listens on the socket",
+            "penstock-cp has ended without removing it: systemctl status penstock-cp"
+        );
+    case ENOENT:
+        return unreachable(socket, "no such file", start_remedy);
+    default:
+        return unreachable(
+            socket, error == 0 ? "connection failed" : std::strerror(error), start_remedy
+        );
+    }
+}
+
+Failure transfer_failure(
+    CURLcode code,
+    CURL* handle,
+    const Transfer& transfer,
+    const std::string& socket,
+    double timeout_s
+) {
+    if (transfer.too_long) {
+        return {
+            .code = ExitCode::refused,
+            .cause = fmt::format(
+                "the reply of {} is longer than {} MiB", socket, max_reply_bytes >> 20U
+            ),
+            .remedy = "is it penstock-cp that listens there?"
+        };
+    }
+    switch (code) {
+    case CURLE_COULDNT_CONNECT: {
+        long error = 0;
+        curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &error);
+        return connect_failure(socket, static_cast<int>(error));
+    }
+    case CURLE_OPERATION_TIMEDOUT:
+        return {
+            .code = ExitCode::timed_out,
+            .cause = fmt::format(
+                "no answer from the control plane at {} within {:g} s", socket, timeout_s
+            ),
+            .remedy = "penstock-cp is busy or hangs: journalctl -u penstock-cp. Wait longer: "
+                      "--timeout SECONDS"
+        };
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return unreachable(
+            socket,
+            "the connection ended before the reply",
+            "penstock-cp ended or restarted meanwhile: journalctl -u penstock-cp, then try again"
+        );
+    default:
+        return {
+            .code = ExitCode::refused,
+            .cause = fmt::format("talking to {} failed: {}", socket, curl_easy_strerror(code)),
+            .remedy = "is it penstock-cp that listens there?"
+        };
+    }
+}
+
+std::string text_of(const boost::json::object& problem, std::string_view name) {
+    const auto* value = problem.if_contains(name);
+    const auto* text = value == nullptr ? nullptr : value->if_string();
+    return text == nullptr ? std::string{} : std::string(*text);
+}
+
+Failure refusal(long status, const boost::json::value& document, const std::string& socket) {
+    const auto* problem = document.if_object();
+    const std::string detail = problem == nullptr ? std::string{} : text_of(*problem, "detail");
+    if (detail.empty()) {
+        return {
+            .code = ExitCode::refused,
+            .cause = fmt::format("{} answered with HTTP status {} and no reason", socket, status),
+            .remedy = "is it penstock-cp that listens there?"
+        };
+    }
+    return {
+        .code = ExitCode::refused,
+        .cause = detail,
+        .remedy = text_of(*problem, "remedy"),
+        .problem = boost::json::serialize(document)
+    };
+}
+
+} // namespace
+
+ControlClient::ControlClient(std::string socket, double timeout_s, Output& output)
+    : socket_(std::move(socket)), timeout_s_(timeout_s), output_(output) {}
+
+std::expected<boost::json::value, Failure> ControlClient::get(std::string_view path) {
+    return send(
+        {.path = std::string(path),
+         .body = {},
+         .content_type = {},
+         .what = "waiting for the control plane"}
+    );
+}
+
+std::expected<boost::json::value, Failure> ControlClient::post(
+    std::string_view path,
+    std::string_view body,
+    std::string_view content_type,
+    std::string_view what
+) {
+    return send(
+        {.path = std::string(path),
+         .body = body,
+         .content_type = content_type,
+         .what = what,
+         .post = true}
+    );
+}
+
+std::expected<boost::json::value, Failure> ControlClient::send(const Request& request) {
+    // libcurl would call this a failure to resolve.
+    if (socket_.size() >= sizeof(sockaddr_un{}.sun_path))
+        return std::unexpected(
+            unreachable(socket_, "the path of a socket has at most 107 characters", start_remedy)
+        );
+    const std::unique_ptr<CURL, EasyDeleter> handle(curl_easy_init());
+    if (handle == nullptr)
+        throw std::bad_alloc();
+    Transfer transfer{.handle = handle.get(), .output = &output_, .what = request.what, .body = {}};
+    const std::string url = "http://penstock" + request.path;
+    const std::string type = fmt::format("Content-Type: {}", request.content_type);
+    std::unique_ptr<curl_slist, ListDeleter> headers;
+
+    curl_easy_setopt(handle.get(), CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
+    curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http");
+    curl_easy_setopt(handle.get(), CURLOPT_PROXY, ""); // http_proxy is for other programs
+    curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_s_ * 1000 + 1));
+    curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, receive);
+    curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, show_progress);
+    curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &transfer);
+    if (request.post) {
+        curl_easy_setopt(handle.get(), CURLOPT_POST, 1L);
+        curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, request.body.data());
+        curl_easy_setopt(
+            handle.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size())
+        );
+        // "Expect:" stays away: on a local socket asking first only costs a round trip, or a
+        // second.
+        headers.reset(curl_slist_append(nullptr, "Expect:"));
+        curl_slist_append(
+            headers.get(), request.content_type.empty() ? "Content-Type:" : type.c_str()
+        );
+        curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+    }
+
+    const CURLcode code = curl_easy_perform(handle.get());
+    if (code != CURLE_OK)
+        return std::unexpected(transfer_failure(code, handle.get(), transfer, socket_, timeout_s_));
+    long status = 0;
+    curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    boost::json::error_code error;
+    boost::json::value document = boost::json::parse(transfer.body, error);
+    if (status < 200 || status > 299)
+        return std::unexpected(refusal(status, error ? boost::json::value{} : document, socket_));
+    if (error) {
+        return std::unexpected(Failure{
+            .code = ExitCode::refused,
+            .cause = fmt::format("the reply of {} is not JSON: {}", socket_, error.message()),
+            .remedy = "is it penstock-cp that listens there?"
+        });
+    }
+    return document;
+}
+
+std::string escape_segment(std::string_view text) {
+    std::string escaped;
+    for (const char c : text) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain)
+            escaped += c;
+        else
+            escaped += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    // libcurl, like every client, takes these two as directions and not as names.
+    if (escaped == ".")
+        return "%2E";
+    if (escaped == "..")
+        return "%2E%2E";
+    return escaped;
+}
+
+} // namespace penstock::cli
