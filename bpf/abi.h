@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 // What the XDP programs and the processes that feed and read them agree on: names, keys and values
 // of maps. C and C++ both include it; every layout is asserted in both.
 //

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 // A cursor over the packet for the XDP programs: one bounds check a header, then plain reads.
 //
 // A header is read where it lies, unaligned: BPF on x86-64 and arm64 allows it, and XDP aligns

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 // The backend's decapsulator: takes the outer IPv4 header off IPIP packets (RFC 2003) whose inner
 // destination is one of our VIPs and hands the inner packet to this server's kernel, which holds
 // the VIP on lo (docs/reference/decap.md). Everything else is passed on as it came, also IPIP for

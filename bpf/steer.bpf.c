@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 // Steering: which packets of an interface are the dataplane's and which are the kernel's
 // (docs/design/steering.md). What is addressed to a VIP goes to the AF_XDP socket of its RX queue,
 // whatever its protocol: fragments and ICMP carry no ports to decide by. So do ARP requests and
