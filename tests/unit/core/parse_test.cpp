@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every check of the parser is tried at every length and value.
 #include "dataplane/core/parse.hpp"
 
 #include "tests/unit/core/packet_builder.hpp"
