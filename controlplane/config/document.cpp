@@ -91,7 +91,7 @@ std::string_view describe(ValueKind kind) {
     case ValueKind::floating:
         return "a number with a fraction";
     case ValueKind::boolean:
-        return "true or false";
+        return "a boolean";
     case ValueKind::date_time:
         return "a date or time";
     case ValueKind::array:

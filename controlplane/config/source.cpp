@@ -163,15 +163,17 @@ std::optional<Diagnostic> Source::find_deep_nesting() const {
             dots = 0;
         }
         if (brackets > max_nesting || dots >= max_nesting) {
+            const bool dotted = dots >= max_nesting;
             return diagnose(
                 locate(i),
                 fmt::format(
                     "{} nest deeper than {} levels",
-                    dots > 0 ? "dotted names" : "brackets",
+                    dotted ? "dotted names" : "brackets",
                     max_nesting
                 ),
-                "nothing in this file needs more than three: look for a bracket that was never "
-                "closed"
+                dotted ? "no name in this file has more than two parts: shorten it"
+                       : "nothing in this file needs more than three: look for one that was never "
+                         "closed"
             );
         }
         ++i;

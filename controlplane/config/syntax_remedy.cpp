@@ -64,38 +64,53 @@ std::optional<BareValue> find_bare_value(std::string_view line, const Span& span
 }
 
 struct Explanation {
-    std::string_view part; ///< of toml++'s description
+    std::string_view part;  ///< of toml++'s description
+    std::string_view cause; ///< empty: toml++'s own words
     std::string_view remedy;
 };
 
 // Tried in order; what is more particular comes first.
-constexpr std::array<Explanation, 17> explanations{{
+constexpr std::array<Explanation, 18> explanations{{
     {"cannot redefine existing array",
+     "",
      "this table is a list: write [[…]] with two brackets, as the first time"},
     {"cannot redefine existing table",
+     "",
      "join the two into one: a table may be written once, and an inline table { … } is complete"},
-    {"cannot redefine existing", "a key may be given once in its table: delete one of the two"},
-    {"cannot insert", "a key may be given once, and an inline table { … } is complete as written"},
-    {"not representable in 64 bits", "no number in this file is that large: see its limits"},
-    {"leading zeroes", "delete the zeros before the number"},
-    {"unknown escape", "write a backslash as \\\\, or put the string in single quotes"},
+    {"cannot redefine existing", "", "a key may be given once in its table: delete one of the two"},
+    {"cannot insert",
+     "",
+     "a key may be given once, and an inline table { … } is complete as written"},
+    {"not representable in 64 bits",
+     "the number is too large",
+     "no number in this file is that large: check its digits"},
+    {"leading zeroes", "the number begins with a zero", "delete the zeros before the number"},
+    {"unknown escape", "", "write a backslash as \\\\, or put the string in single quotes"},
     {"unescaped control characters",
-     "end the string on the line on which it began: a quote is missing"},
+     "the line ends within a string",
+     "end the string with a quote, on the line on which it began"},
     {"Error while parsing inline table",
+     "",
      "an inline table { key = value, … } stands on one line, with commas between its keys and none "
      "after the last; a closing brace may be missing"},
     {"Error while parsing array",
+     "",
      "a list [ … ] has commas between its values and ends with ']': a comma or a bracket is missing"
     },
     {"Error while parsing table header",
+     "",
      "a header is [name], or [[name]] for one of several: a bracket is missing or too many"},
-    {"expected '='", "write key = value"},
-    {"expected value", "give the key a value, or delete the line"},
+    {"expected '='", "", "write key = value"},
+    {"expected value", "", "give the key a value, or delete the line"},
     {"expected a comment or whitespace",
+     "",
      "one key = value a line: put the rest on a line of its own, or begin a comment with #"},
-    {"Error while parsing string", "a string stands in quotes on one line: a quote is missing"},
-    {"expected keys", "a line is key = value, [table], [[table]] or a # comment"},
-    {"", "compare the line with the examples in docs/reference/configuration.md"},
+    {"Error while parsing string", "", "a string stands in quotes on one line: a quote is missing"},
+    {"expected keys", "", "a line is key = value, [table], [[table]] or a # comment"},
+    {"encountered end-of-file",
+     "the file ends too early",
+     "close what was opened last: a quote, bracket or brace is missing"},
+    {"", "", "compare the line with docs/examples/penstock.toml"},
 }};
 
 std::string_view strip_prefix(std::string_view description) {
@@ -106,21 +121,24 @@ std::string_view strip_prefix(std::string_view description) {
     return description;
 }
 
+// Whether a value could not be read, not merely was refused for its size or place.
+bool is_about_value(std::string_view description) {
+    constexpr std::array<std::string_view, 6> subjects{
+        "value", "integer", "floating", "date", "time", "boolean"
+    };
+    constexpr std::array<std::string_view, 3> refusals{"representable", "leading zero", "redefine"};
+    const auto is_named = [&](std::string_view part) {
+        return description.find(part) != std::string_view::npos;
+    };
+    return std::ranges::any_of(subjects, is_named) && std::ranges::none_of(refusals, is_named);
+}
+
 } // namespace
 
 Diagnostic
 explain_syntax_error(const Source& source, const Span& span, std::string_view description) {
     const std::string_view line = source.line(span.line);
-    const bool value_failed = description.find("value") != std::string_view::npos ||
-                              description.find("integer") != std::string_view::npos ||
-                              description.find("floating") != std::string_view::npos ||
-                              description.find("date") != std::string_view::npos ||
-                              description.find("time") != std::string_view::npos ||
-                              description.find("boolean") != std::string_view::npos;
-    const bool number_refused = description.find("representable") != std::string_view::npos ||
-                                description.find("leading zero") != std::string_view::npos ||
-                                description.find("redefine") != std::string_view::npos;
-    if (value_failed && !number_refused) {
+    if (is_about_value(description)) {
         if (const auto bare = find_bare_value(line, span)) {
             return source.diagnose(
                 bare->span,
@@ -134,7 +152,8 @@ explain_syntax_error(const Source& source, const Span& span, std::string_view de
     });
     return source.diagnose(
         span,
-        fmt::format("syntax: {}", make_printable(strip_prefix(description))),
+        found->cause.empty() ? fmt::format("syntax: {}", make_printable(strip_prefix(description)))
+                             : std::string(found->cause),
         std::string(found->remedy)
     );
 }

@@ -53,29 +53,36 @@ bool is_control(char32_t code) {
            (code >= 0x2066 && code <= 0x2069);
 }
 
-// Optimal string alignment distance, in halves: a difference in case costs 1, everything else 2.
-unsigned edit_distance(std::string_view a, std::string_view b) {
-    std::vector<unsigned> before(b.size() + 1);
-    std::vector<unsigned> previous(b.size() + 1);
-    std::vector<unsigned> current(b.size() + 1);
+// Optimal string alignment distance; letter case does not count.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> before(b.size() + 1);
+    std::vector<std::size_t> previous(b.size() + 1);
+    std::vector<std::size_t> current(b.size() + 1);
     for (std::size_t j = 0; j <= b.size(); ++j) {
-        previous[j] = static_cast<unsigned>(2 * j);
+        previous[j] = j;
     }
     for (std::size_t i = 1; i <= a.size(); ++i) {
-        current[0] = static_cast<unsigned>(2 * i);
+        current[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
-            const char left = a[i - 1];
-            const char right = b[j - 1];
-            const unsigned change = left == right ? 0U : lower(left) == lower(right) ? 1U : 2U;
-            current[j] = std::min({previous[j] + 2, current[j - 1] + 2, previous[j - 1] + change});
-            if (i > 1 && j > 1 && left == b[j - 2] && a[i - 2] == right) {
-                current[j] = std::min(current[j], before[j - 2] + 2);
+            const char left = lower(a[i - 1]);
+            const char right = lower(b[j - 1]);
+            const std::size_t change = left == right ? 0 : 1;
+            current[j] = std::min({previous[j] + 1, current[j - 1] + 1, previous[j - 1] + change});
+            if (i > 1 && j > 1 && left == lower(b[j - 2]) && lower(a[i - 2]) == right) {
+                current[j] = std::min(current[j], before[j - 2] + 1);
             }
         }
         std::swap(before, previous);
         std::swap(previous, current);
     }
     return previous[b.size()];
+}
+
+// "draining" for "drain", "addr" for "address".
+bool begins_alike(std::string_view word, std::string_view candidate) {
+    constexpr std::size_t least = 3;
+    return std::min(word.size(), candidate.size()) >= least &&
+           (word.starts_with(candidate) || candidate.starts_with(word));
 }
 
 } // namespace
@@ -153,17 +160,17 @@ suggest(std::string_view word, std::span<const std::string_view> words) {
         return std::nullopt;
     }
     std::optional<std::string_view> best;
-    unsigned best_distance = 0;
+    std::size_t best_distance = 0;
     for (const std::string_view candidate : words) {
         if (candidate.size() > max_suggested) {
             continue;
         }
-        const unsigned distance = edit_distance(word, candidate);
-        // A third of the letters may be wrong, and at least one.
-        const auto allowed =
-            static_cast<unsigned>(std::max<std::size_t>(2, candidate.size() * 2 / 3));
-        if (distance <= allowed && distance < 2 * candidate.size() &&
-            (!best || distance < best_distance)) {
+        const std::size_t distance = edit_distance(word, candidate);
+        // A third of the letters may be wrong, and at least one, but not all.
+        const std::size_t allowed = std::max<std::size_t>(1, candidate.size() / 3);
+        const bool close =
+            (distance <= allowed && distance < candidate.size()) || begins_alike(word, candidate);
+        if (close && (!best || distance < best_distance)) {
             best = candidate;
             best_distance = distance;
         }

@@ -37,8 +37,9 @@ struct Character {
 /// 'text' in single quotes, printable, without TABs and cut after 64 characters.
 [[nodiscard]] std::string quote(std::string_view text);
 
-/// The one of `words` that `word` was probably meant to be, if any is close enough (insertions,
-/// deletions, substitutions and swaps of neighbours; letter case is nearly free).
+/// The one of `words` that `word` was probably meant to be, if any is close enough: a few
+/// insertions, deletions, substitutions or swaps of neighbours away, letter case aside, or one
+/// begins with the other.
 [[nodiscard]] std::optional<std::string_view>
 suggest(std::string_view word, std::span<const std::string_view> words);
 

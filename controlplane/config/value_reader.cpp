@@ -212,11 +212,15 @@ std::optional<std::size_t> read_word(
         return static_cast<std::size_t>(found - words.begin());
     }
     const auto meant = suggest(value.text, words);
+    const std::string choice =
+        words.size() == 1 ? ""
+                          : fmt::format("{}t can be {}", meant ? " I" : "i", join_words(words));
     findings.error(
         value.span,
         fmt::format("unknown {} {}", what, quote(value.text)),
-        meant ? fmt::format("did you mean {}? It can be {}", quote(*meant), join_words(words))
-              : fmt::format("it can be {}", join_words(words))
+        meant              ? fmt::format("did you mean {}?{}", quote(*meant), choice)
+        : words.size() > 1 ? choice
+                           : fmt::format("it can only be {}", join_words(words))
     );
     return std::nullopt;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every value is checked where it is read. A function returns false after it has said why in
 // `error_`, and its callers return at once; `place` grows as they go down, so that the reason names
-// the spot. The file is long because each message of the protocol has its checks here, side by
-// side.
+// the spot.
 #include "dataplane/api/codec.hpp"
 #include "dataplane/api/wire_words.hpp"
 #include "dataplane/core/flow_table.hpp"

@@ -58,7 +58,6 @@ bool IdRegistry::assign(const DesiredState& desired) {
                 .service = service->second.id,
                 .desired = true,
                 .forwarding = spec.forwarding,
-                .keeps_flows = keeps_flows(member),
             };
         }
     }
