@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened, in order: a bounded ring for the API, and a log line each.
+//
+// Thread rule: the loop's thread. Sequence numbers begin at 1 and have no holes; the ring keeps the
+// newest `capacity`.
+#pragma once
+
+#include "controlplane/wall_time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace penstock {
+
+enum class EventType : std::uint8_t {
+    started,
+    stopping,
+    backend_health, ///< the probes changed their mind
+    health_live,    ///< the dataplane forwards by that change
+    backend_admin,
+    service_state,
+    config_applied,
+    config_pending,
+    config_invalid,
+    config_refused,
+    config_not_saved,
+    generation_live,
+    dataplane_connected,
+    dataplane_lost,
+    dataplane_refused,
+    state_damaged,
+};
+
+enum class EventSeverity : std::uint8_t { info, warning, critical };
+
+/// "backend-health"; as in docs/reference/api.md.
+[[nodiscard]] std::string_view to_string(EventType type);
+[[nodiscard]] std::string_view to_string(EventSeverity severity);
+
+struct Event {
+    EventType type = EventType::started;
+    EventSeverity severity = EventSeverity::info;
+    std::optional<std::string> service;
+    std::optional<std::string> backend;
+    std::optional<std::string> from;
+    std::optional<std::string> to;
+    std::string reason;
+    std::uint64_t sequence = 0; ///< given by record()
+    WallTime time;              ///< given by record()
+};
+
+class EventLog {
+public:
+    explicit EventLog(std::size_t capacity = 4096) : capacity_(capacity) {}
+
+    /// Keeps and logs it, then tells the observer.
+    void record(Event event);
+
+    /// Called after each record(); at most one.
+    void set_observer(std::function<void()> observer) { observer_ = std::move(observer); }
+
+    /// At most `limit` events with a sequence above `after`, the oldest first.
+    [[nodiscard]] std::vector<Event> read(std::uint64_t after, std::size_t limit) const;
+
+    /// Sequence of the oldest kept and the newest event; 0 while there is none.
+    [[nodiscard]] std::uint64_t oldest() const {
+        return ring_.empty() ? 0 : ring_.front().sequence;
+    }
+
+    [[nodiscard]] std::uint64_t newest() const { return newest_; }
+
+private:
+    std::size_t capacity_;
+    std::deque<Event> ring_;
+    std::uint64_t newest_ = 0;
+    std::function<void()> observer_;
+};
+
+} // namespace penstock
