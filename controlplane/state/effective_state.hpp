@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configuration + overrides + health → what the dataplane is to do; and what that means for a
+// service.
+//
+// Thread rule: pure functions.
+#pragma once
+
+#include "controlplane/backend_ref.hpp"
+#include "controlplane/config/configuration.hpp"
+#include "controlplane/state/overrides.hpp"
+#include "dataplane/core/desired_state.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace penstock {
+
+/// Health as the probes know it; nothing for a backend that is not probed.
+using FindHealth = std::function<std::optional<Health>(const BackendRef&)>;
+
+/// The declaration with the operator's overrides and the probes' health laid over it.
+[[nodiscard]] DesiredState make_effective_state(
+    const config::Configuration& configuration,
+    const Overrides& overrides,
+    const FindHealth& find_health,
+    const FlowHashKey& key,
+    std::uint64_t generation
+);
+
+/// Those of `overrides` whose backend `configuration` still has.
+[[nodiscard]] Overrides
+keep_known_overrides(const Overrides& overrides, const config::Configuration& configuration);
+
+/// Takes new flows: up, ready and of weight above 0.
+[[nodiscard]] bool is_eligible(const BackendSpec& backend);
+
+enum class ServiceState : std::uint8_t {
+    up,       ///< every backend that should take new flows does
+    degraded, ///< some do not
+    down,     ///< none does: packets of new flows are dropped as no_backend
+};
+
+[[nodiscard]] std::string_view to_string(ServiceState state);
+
+struct BackendCounts {
+    std::size_t total = 0;
+    std::size_t eligible = 0;
+    std::size_t up = 0;
+    std::size_t down = 0;
+    std::size_t unknown = 0;
+    std::size_t drain = 0;
+    std::size_t disabled = 0;
+};
+
+void count_backends(const ServiceSpec& service, BackendCounts& counts);
+
+[[nodiscard]] ServiceState judge_service(const ServiceSpec& service);
+
+/// Why it is degraded or down, in a sentence; empty when up. `explain` gives the probes' reason for
+/// a backend.
+[[nodiscard]] std::string describe_service(
+    const ServiceSpec& service, const std::function<std::string(const BackendRef&)>& explain
+);
+
+} // namespace penstock

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/state/overrides.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <limits>
+#include <optional>
+
+namespace penstock {
+
+namespace {
+
+namespace json = boost::json;
+
+std::unexpected<Refusal> fail(std::string cause) {
+    return std::unexpected(Refusal{.place = "overrides", .cause = std::move(cause), .remedy = ""});
+}
+
+std::optional<std::string_view> find_string(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr || !value->is_string()) {
+        return std::nullopt;
+    }
+    return std::string_view(value->get_string());
+}
+
+std::optional<std::uint16_t> find_port(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr || !value->is_int64() || value->get_int64() < 1 ||
+        value->get_int64() > std::numeric_limits<std::uint16_t>::max()) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint16_t>(value->get_int64());
+}
+
+/// The member of an enumeration whose word `text` is.
+template <typename Enum>
+std::optional<Enum> find_word(std::string_view text, std::initializer_list<Enum> values) {
+    for (const Enum value : values) {
+        if (to_string(value) == text) {
+            return value;
+        }
+    }
+    return std::nullopt;
+}
+
+bool add_override(Overrides& overrides, const json::value& item) {
+    if (!item.is_object()) {
+        return false;
+    }
+    const json::object& object = item.get_object();
+    const auto vip = IpAddress::parse(find_string(object, "vip").value_or(""));
+    const auto address = IpAddress::parse(find_string(object, "address").value_or(""));
+    const auto protocol =
+        find_word(find_string(object, "protocol").value_or(""), {Protocol::tcp, Protocol::udp});
+    const auto admin = find_word(
+        find_string(object, "admin").value_or(""),
+        {AdminState::ready, AdminState::drain, AdminState::disabled}
+    );
+    const auto service_port = find_port(object, "service_port");
+    const auto port = find_port(object, "port");
+    if (!vip || !address || !protocol || !admin || !service_port || !port) {
+        return false;
+    }
+    const BackendRef ref{
+        .service = {.vip = *vip, .protocol = *protocol, .port = *service_port},
+        .backend = {.address = *address, .port = *port},
+    };
+    return overrides.emplace(ref, *admin).second;
+}
+
+} // namespace
+
+std::string format_overrides(const Overrides& overrides) {
+    json::array items;
+    for (const auto& [ref, admin] : overrides) {
+        items.push_back(json::object{
+            {"vip", ref.service.vip.to_string()},
+            {"protocol", to_string(ref.service.protocol)},
+            {"service_port", ref.service.port},
+            {"address", ref.backend.address.to_string()},
+            {"port", ref.backend.port},
+            {"admin", to_string(admin)},
+        });
+    }
+    return json::serialize(json::object{{"version", 1}, {"overrides", std::move(items)}}) + "\n";
+}
+
+std::expected<Overrides, Refusal> parse_overrides(std::string_view text) {
+    json::error_code error;
+    const json::value document = json::parse(text, error, {}, {.max_depth = 4});
+    if (error) {
+        return fail(fmt::format("not JSON: {}", error.message()));
+    }
+    const json::object* object = document.if_object();
+    const json::value* version = object == nullptr ? nullptr : object->if_contains("version");
+    const json::value* items = object == nullptr ? nullptr : object->if_contains("overrides");
+    if (version == nullptr || *version != 1 || items == nullptr || !items->is_array()) {
+        return fail("not of version 1, or without a list");
+    }
+    Overrides overrides;
+    for (const json::value& item : items->get_array()) {
+        if (!add_override(overrides, item)) {
+            return fail(fmt::format("entry {} is not understood or doubled", overrides.size() + 1));
+        }
+    }
+    return overrides;
+}
+
+} // namespace penstock

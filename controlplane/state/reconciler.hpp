@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holds what is wanted and sees to it that the dataplane has it.
+//
+//   current    the configuration that the dataplane accepted last; on disk as applied.toml
+//   candidate  a newer one that it has not accepted yet; on disk as pending.toml. Accepted: it
+//   becomes
+//              current. Refused: it is dropped, and what was live stays.
+//   desired    the newest of them with overrides and health: the next thing to be live
+//   live       what the dataplane acknowledged last
+//
+// One message is under way at a time. While it is, or while the dataplane is away, changes only
+// alter `desired`: nothing queues but the newest. When the dataplane comes back it gets the whole
+// of it, with a generation above its own. Health flips alone travel as UpdateHealth and keep the
+// generation.
+//
+// Thread rule: the loop's thread. Must be destroyed before the loop.
+#pragma once
+
+#include "controlplane/config/configuration.hpp"
+#include "controlplane/dataplane_link/dataplane_link.hpp"
+#include "controlplane/events/event_log.hpp"
+#include "controlplane/health/health_checker.hpp"
+#include "controlplane/state/change.hpp"
+#include "controlplane/state/effective_state.hpp"
+#include "controlplane/state/state_directory.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace penstock {
+
+/// The dataplane as it was last seen.
+struct DataplaneView {
+    enum class State : std::uint8_t { connecting, connected, refused };
+
+    State state = State::connecting;
+    WallTime since;
+    std::string reason;           ///< why not connected, or why it refuses
+    std::optional<Hello> hello;   ///< the last one
+    std::optional<Status> status; ///< while connected
+};
+
+class Reconciler final : private DataplaneLinkListener {
+public:
+    struct Setup {
+        std::string config_file;
+        std::string dataplane_socket;
+        LoadedState loaded;
+    };
+
+    Reconciler(
+        boost::asio::io_context& loop, StateDirectory& directory, EventLog& events, Setup setup
+    );
+    ~Reconciler();
+
+    /// Chooses the configuration (pending and applied of the state directory, else the file),
+    /// begins to probe and to connect. Without a usable configuration: the rendered reason, and
+    /// nothing runs.
+    [[nodiscard]] std::expected<void, std::string> start();
+
+    /// Reads the configuration file again.
+    void reload_file(ReloadSource source);
+
+    /// `name` is used in diagnostics.
+    void apply_configuration(
+        std::string text, const std::string& name, ReloadSource source, ChangeDone done
+    );
+
+    /// By the names of the configuration.
+    void set_admin(
+        std::string_view service, std::string_view backend, AdminState admin, ChangeDone done
+    );
+
+    /// Answers everybody who waits. For an orderly end.
+    void stop();
+
+    [[nodiscard]] const config::Configuration& configuration() const;
+    [[nodiscard]] const std::string& configuration_text() const;
+
+    [[nodiscard]] const DesiredState& desired() const { return desired_; }
+
+    [[nodiscard]] std::optional<std::uint64_t> live_generation() const;
+    [[nodiscard]] HealthView health_of(const BackendRef& ref) const;
+
+    [[nodiscard]] const DataplaneView& dataplane() const { return dataplane_; }
+
+    [[nodiscard]] const std::optional<LastReload>& last_reload() const { return last_reload_; }
+
+    [[nodiscard]] const Overrides& overrides() const { return overrides_; }
+
+    [[nodiscard]] const std::string& config_file() const { return config_file_; }
+
+    [[nodiscard]] std::string applied_path() const { return directory_.applied_path(); }
+
+    [[nodiscard]] std::optional<WallTime> applied_at() const { return applied_at_; }
+
+    [[nodiscard]] const std::vector<std::string>& set_aside() const { return set_aside_; }
+
+    /// What of the configuration only a restart of penstock-dp brings into force; empty: nothing.
+    [[nodiscard]] std::string restart_reason() const;
+
+private:
+    /// A configuration with the text it came from.
+    struct Declaration {
+        std::string text;
+        config::Configuration configuration;
+        ReloadSource source = ReloadSource::start;
+        std::vector<std::string> notes;
+    };
+
+    using DeclarationPtr = std::shared_ptr<const Declaration>;
+
+    /// Somebody who waits for a generation to be live.
+    struct Waiter {
+        std::uint64_t generation = 0;
+        bool is_configuration = false;
+        ChangeDone done;
+        std::vector<std::string> notes;
+        std::chrono::steady_clock::time_point deadline;
+    };
+
+    struct UnderWay {
+        DesiredState state;         ///< what was sent; for flips only the changes below
+        DeclarationPtr declaration; ///< nothing for flips
+        std::vector<HealthChange> flips;
+    };
+
+    // reconciler.cpp: changes
+    [[nodiscard]] std::expected<void, std::string> choose_configuration();
+    [[nodiscard]] std::expected<void, std::string> choose_from_file();
+    [[nodiscard]] DeclarationPtr parse_saved(std::string_view name, const std::string& text);
+    [[nodiscard]] const Declaration& newest() const;
+    void accept_candidate(DeclarationPtr candidate, ChangeDone done);
+    [[nodiscard]] std::expected<void, Refusal> take_next_generation();
+    void rebuild_desired();
+    void set_probe_targets();
+    [[nodiscard]] const BackendSpec* find_desired(const BackendRef& ref) const;
+    void finish_unchanged(DeclarationPtr same, ChangeDone done);
+    void handle_transition(const BackendRef& ref, const HealthTransition& transition);
+    void announce_services();
+    void announce_service(const ServiceSpec& service);
+    void patch_live(const std::vector<HealthChange>& changes);
+    void wait_for_live(bool is_configuration, std::vector<std::string> notes, ChangeDone done);
+    [[nodiscard]] ChangeReply make_reply(std::uint64_t generation, bool changed) const;
+    void report_reload(ReloadSource source, ReloadResult result, std::string detail);
+
+    // reconcile.cpp: the dataplane
+    void link_ready(const Hello& hello, const Status& status) override;
+    void link_failed(LinkFailure failure, const std::string& reason) override;
+    void status_received(const Status& status) override;
+    void push();
+    void push_whole();
+    void push_flips();
+    void take_whole_answer(const DataplaneLink::Answer& answer);
+    void take_flips_answer(const DataplaneLink::Answer& answer);
+    void take_refused(const UnderWay& refused, const Refused& answer);
+    void retry_later();
+    void commit(const DeclarationPtr& declaration);
+    void drop_candidate(const UnderWay& refused, const std::string& reason);
+    void resolve_waiters(std::uint64_t up_to);
+    void expire_waiters();
+    void begin_probing();
+
+    StateDirectory& directory_;
+    EventLog& events_;
+    std::string config_file_;
+    LoadedState loaded_; ///< emptied by start()
+    HealthChecker health_;
+    DataplaneLink link_;
+    boost::asio::steady_timer probe_start_timer_;
+    boost::asio::steady_timer waiter_timer_;
+    boost::asio::steady_timer refused_timer_;
+
+    FlowHashKey key_;
+    Overrides overrides_;
+    std::uint64_t last_generation_ = 0;
+    DeclarationPtr current_;
+    DeclarationPtr candidate_;
+    DesiredState desired_;
+    std::map<BackendRef, std::pair<std::size_t, std::size_t>>
+        places_; ///< service and backend in desired_
+    std::optional<DesiredState> live_;
+    bool whole_needed_ = true;
+    std::optional<UnderWay> under_way_;
+    std::map<BackendRef, Health> flips_; ///< not yet sent
+    std::vector<Waiter> waiters_;
+
+    DataplaneView dataplane_;
+    std::optional<std::uint64_t> dataplane_instance_;
+    config::NodeConfig started_with_node_;           ///< of dataplane_instance_
+    config::DataplaneConfig started_with_dataplane_; ///< of dataplane_instance_
+    std::map<ServiceKey, ServiceState> service_states_;
+    std::optional<LastReload> last_reload_;
+    std::optional<WallTime> applied_at_;
+    std::vector<std::string> set_aside_;
+};
+
+} // namespace penstock
