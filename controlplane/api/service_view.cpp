@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/views.hpp"
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+#include <unordered_map>
+
+namespace penstock {
+
+namespace json = boost::json;
+
+CounterIndex::CounterIndex(const Statistics* statistics) : has_statistics_(statistics != nullptr) {
+    if (statistics == nullptr) {
+        return;
+    }
+    std::unordered_map<std::uint16_t, const ServiceSample*> by_id;
+    for (const ServiceSample& service : statistics->services) {
+        by_id[service.id.value] = &service;
+        if (service.desired) {
+            services_[service.key] = &service;
+        }
+    }
+    for (const BackendSample& backend : statistics->backends) {
+        const auto owner = by_id.find(backend.service.value);
+        if (owner == by_id.end()) {
+            continue;
+        }
+        const ServiceKey& key = owner->second->key;
+        flows_[key] += backend.flows;
+        if (backend.desired) {
+            backends_[{.service = key, .backend = backend.key}] = &backend;
+        }
+    }
+}
+
+const ServiceSample* CounterIndex::find(const ServiceKey& key) const {
+    const auto found = services_.find(key);
+    return found == services_.end() ? nullptr : found->second;
+}
+
+const BackendSample* CounterIndex::find(const BackendRef& ref) const {
+    const auto found = backends_.find(ref);
+    return found == backends_.end() ? nullptr : found->second;
+}
+
+std::uint64_t CounterIndex::flows_of(const ServiceKey& key) const {
+    const auto found = flows_.find(key);
+    return found == flows_.end() ? 0 : found->second;
+}
+
+namespace {
+
+using NextHops = std::map<BackendRef, NextHopState>;
+
+NextHops index_next_hops(const Reconciler& reconciler) {
+    NextHops hops;
+    if (const auto& status = reconciler.dataplane().status) {
+        for (const BackendStatus& backend : status->backends) {
+            hops[{.service = backend.service, .backend = backend.key}] = backend.next_hop;
+        }
+    }
+    return hops;
+}
+
+/// What a sample does not have is 0 while there are statistics (nothing happened yet), null
+/// without.
+template <typename Sample>
+json::value
+counter(const CounterIndex& index, const Sample* sample, std::uint64_t Sample::* member) {
+    if (!index.has_statistics()) {
+        return nullptr;
+    }
+    return sample == nullptr ? std::uint64_t{0} : sample->*member;
+}
+
+json::object make_probe(const config::ProbeConfig& probe, const ServiceKey& key) {
+    json::object object{
+        {"type", nullptr},
+        {"port", nullptr},
+        {"path", nullptr},
+        {"host", nullptr},
+        {"status", nullptr},
+        {"interval_ms", nullptr},
+        {"timeout_ms", nullptr},
+        {"fall", nullptr},
+        {"rise", nullptr},
+        {"jitter_percent", nullptr},
+    };
+    switch (probe.type) {
+    case config::ProbeType::none:
+        object["type"] = "none";
+        return object;
+    case config::ProbeType::tcp:
+        object["type"] = "tcp";
+        break;
+    case config::ProbeType::http:
+        object["type"] = "http";
+        object["path"] = probe.path;
+        object["host"] = probe.host.empty() ? key.vip.to_string() : probe.host;
+        object["status"] = fmt::format("{}-{}", probe.expect_status_min, probe.expect_status_max);
+        break;
+    }
+    if (probe.port) {
+        object["port"] = *probe.port;
+    }
+    object["interval_ms"] = probe.interval_ms;
+    object["timeout_ms"] = probe.timeout_ms;
+    object["fall"] = probe.fall;
+    object["rise"] = probe.rise;
+    object["jitter_percent"] = probe.jitter_percent;
+    return object;
+}
+
+json::object make_service(
+    const Reconciler& reconciler,
+    const ServiceSpec& service,
+    const config::ProbeConfig& probe,
+    const CounterIndex& index
+) {
+    BackendCounts counts;
+    count_backends(service, counts);
+    const std::string reason = describe_service(service, [&reconciler](const BackendRef& ref) {
+        return reconciler.health_of(ref).reason;
+    });
+    const ServiceSample* sample = index.find(service.key);
+    return {
+        {"name", service.name},
+        {"vip", service.key.vip.to_string()},
+        {"protocol", to_string(service.key.protocol)},
+        {"port", service.key.port},
+        {"forwarding", to_string(service.forwarding)},
+        {"maglev_size", service.maglev_size},
+        {"state", to_string(judge_service(service))},
+        {"reason", reason.empty() ? json::value(nullptr) : json::value(reason)},
+        {"backend_counts",
+         json::object{
+             {"total", counts.total},
+             {"eligible", counts.eligible},
+             {"up", counts.up},
+             {"down", counts.down},
+             {"unknown", counts.unknown},
+             {"drain", counts.drain},
+             {"disabled", counts.disabled},
+         }},
+        {"probe", make_probe(probe, service.key)},
+        {"flows",
+         index.has_statistics() ? json::value(index.flows_of(service.key)) : json::value(nullptr)},
+        {"packets", counter(index, sample, &ServiceSample::packets)},
+        {"bytes", counter(index, sample, &ServiceSample::bytes)},
+        {"new_flows", counter(index, sample, &ServiceSample::new_flows)},
+        {"dropped_packets", counter(index, sample, &ServiceSample::dropped_packets)},
+    };
+}
+
+json::object make_backend(
+    const Reconciler& reconciler,
+    const ServiceSpec& service,
+    const BackendSpec& backend,
+    std::uint64_t eligible_weight,
+    const NextHops& hops,
+    const CounterIndex& index
+) {
+    const BackendRef ref{.service = service.key, .backend = backend.key};
+    const HealthView health = reconciler.health_of(ref);
+    const BackendSample* sample = index.find(ref);
+    const bool eligible = is_eligible(backend);
+    const auto hop = hops.find(ref);
+    json::value next_hop = nullptr;
+    if (hop != hops.end()) {
+        next_hop = hop->second == NextHopState::resolved ? "resolved" : "unresolved";
+    }
+    return {
+        {"service", service.name},
+        {"name", backend.name},
+        {"address", backend.key.address.to_string()},
+        {"port", backend.key.port},
+        {"weight", backend.weight},
+        {"admin", to_string(backend.admin)},
+        {"health", to_string(backend.health)},
+        {"reason", health.reason.empty() ? json::value(nullptr) : json::value(health.reason)},
+        {"since", health.since ? json::value(format_rfc3339(*health.since)) : json::value(nullptr)},
+        {"eligible", eligible},
+        {"share",
+         eligible ? static_cast<double>(backend.weight) / static_cast<double>(eligible_weight) : 0.0
+        },
+        {"next_hop", std::move(next_hop)},
+        {"flows", counter(index, sample, &BackendSample::flows)},
+        {"packets", counter(index, sample, &BackendSample::packets)},
+        {"bytes", counter(index, sample, &BackendSample::bytes)},
+        {"new_flows", counter(index, sample, &BackendSample::new_flows)},
+    };
+}
+
+void append_backends(
+    json::array& list,
+    const Reconciler& reconciler,
+    const ServiceSpec& service,
+    const NextHops& hops,
+    const CounterIndex& index
+) {
+    std::uint64_t eligible_weight = 0;
+    for (const BackendSpec& backend : service.backends) {
+        eligible_weight += is_eligible(backend) ? backend.weight : 0;
+    }
+    for (const BackendSpec& backend : service.backends) {
+        list.push_back(make_backend(reconciler, service, backend, eligible_weight, hops, index));
+    }
+}
+
+} // namespace
+
+// desired().services and configuration().services are the same services in the same order.
+json::object make_services_view(const Reconciler& reconciler, const Statistics* statistics) {
+    const CounterIndex index(statistics);
+    json::array list;
+    const auto& services = reconciler.desired().services;
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        const config::ProbeConfig& probe = reconciler.configuration().services.at(i).probe;
+        list.push_back(make_service(reconciler, services[i], probe, index));
+    }
+    return {{"services", std::move(list)}};
+}
+
+json::value make_service_view(
+    const Reconciler& reconciler, const Statistics* statistics, std::string_view name
+) {
+    const auto& services = reconciler.desired().services;
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        if (services[i].name != name) {
+            continue;
+        }
+        const CounterIndex index(statistics);
+        const config::ProbeConfig& probe = reconciler.configuration().services.at(i).probe;
+        json::object object = make_service(reconciler, services[i], probe, index);
+        json::array backends;
+        append_backends(backends, reconciler, services[i], index_next_hops(reconciler), index);
+        object["backends"] = std::move(backends);
+        return object;
+    }
+    return nullptr;
+}
+
+json::value make_backends_view(
+    const Reconciler& reconciler,
+    const Statistics* statistics,
+    std::optional<std::string_view> service
+) {
+    const CounterIndex index(statistics);
+    const NextHops hops = index_next_hops(reconciler);
+    json::array list;
+    bool found = !service;
+    for (const ServiceSpec& spec : reconciler.desired().services) {
+        if (!service || spec.name == *service) {
+            found = true;
+            append_backends(list, reconciler, spec, hops, index);
+        }
+    }
+    if (!found) {
+        return nullptr;
+    }
+    return json::object{{"backends", std::move(list)}};
+}
+
+} // namespace penstock

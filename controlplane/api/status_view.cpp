@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/views.hpp"
+#include "controlplane/config/parse.hpp"
+#include "controlplane/state/atomic_file.hpp"
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace penstock {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value text_or_null(const std::string& text) {
+    return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::value time_or_null(const std::optional<WallTime>& time) {
+    return time ? json::value(format_rfc3339(*time)) : json::value(nullptr);
+}
+
+std::string_view to_word(DataplaneView::State state) {
+    switch (state) {
+    case DataplaneView::State::connecting:
+        return "connecting";
+    case DataplaneView::State::connected:
+        return "connected";
+    case DataplaneView::State::refused:
+        return "refused";
+    }
+    return "connecting";
+}
+
+struct FileState {
+    std::string_view word;
+    std::string detail;
+};
+
+FileState compare_file(const Reconciler& reconciler) {
+    const auto text = read_whole_file(reconciler.config_file(), config::max_file_bytes);
+    if (!text) {
+        return {"unreadable", to_string(text.error())};
+    }
+    if (!*text) {
+        return {"unreadable", reconciler.config_file() + ": no such file"};
+    }
+    return {**text == reconciler.configuration_text() ? "same" : "differs", {}};
+}
+
+/// "penstock-dp 0.1.0" → "0.1.0".
+std::string_view version_of(std::string_view program) {
+    const std::size_t space = program.rfind(' ');
+    return space == std::string_view::npos ? program : program.substr(space + 1);
+}
+
+json::object make_dataplane(const Reconciler& reconciler, const Statistics* statistics) {
+    const DataplaneView& view = reconciler.dataplane();
+    json::object object{
+        {"state", to_word(view.state)},
+        {"since", format_rfc3339(view.since)},
+        {"reason", text_or_null(view.reason)},
+        {"version", nullptr},
+        {"pid", nullptr},
+        {"instance", nullptr},
+        {"generation", nullptr},
+    };
+    if (view.hello) {
+        object["version"] = version_of(view.hello->program);
+        object["instance"] = fmt::format("{:016x}", view.hello->instance_id);
+        // The control socket does not tell the process; the statistics of the same run do.
+        if (statistics != nullptr && statistics->instance_id == view.hello->instance_id) {
+            object["pid"] = statistics->pid;
+        }
+    }
+    json::array unresolved;
+    json::array ports;
+    if (view.status) {
+        object["generation"] = view.status->generation;
+        for (const BackendStatus& backend : view.status->backends) {
+            if (backend.next_hop == NextHopState::unresolved) {
+                unresolved.push_back(
+                    json::value(fmt::format("{}/{}", backend.service_name, backend.name))
+                );
+            }
+        }
+        for (const PortStatus& port : view.status->ports) {
+            ports.push_back(json::object{
+                {"name", port.name},
+                {"device", port.device},
+                {"driver", port.driver},
+                {"mac", port.mac.to_string()},
+                {"mtu", port.mtu},
+                {"link", port.link == LinkState::up ? "up" : "down"},
+            });
+        }
+    }
+    object["unresolved_next_hops"] = std::move(unresolved);
+    object["ports"] = std::move(ports);
+    const std::string restart = reconciler.restart_reason();
+    object["restart_needed"] = !restart.empty();
+    object["restart_reason"] = text_or_null(restart);
+    return object;
+}
+
+json::value make_last_reload(const Reconciler& reconciler) {
+    const auto& reload = reconciler.last_reload();
+    if (!reload) {
+        return nullptr;
+    }
+    return json::object{
+        {"time", format_rfc3339(reload->time)},
+        {"source", to_string(reload->source)},
+        {"result", to_string(reload->result)},
+        {"generation", reload->generation},
+        {"detail", text_or_null(reload->detail)},
+    };
+}
+
+/// The worst first: nothing forwarded, then nothing steered by us, then what is stale.
+json::array list_problems(const Reconciler& reconciler, const json::object& dataplane) {
+    json::array problems;
+    const auto explain = [&reconciler](const BackendRef& ref) {
+        return reconciler.health_of(ref).reason;
+    };
+    for (const ServiceState state : {ServiceState::down, ServiceState::degraded}) {
+        if (state == ServiceState::degraded) {
+            const DataplaneView& view = reconciler.dataplane();
+            if (view.state == DataplaneView::State::connecting) {
+                problems.push_back(json::value("penstock-dp is away: " + view.reason));
+            } else if (view.state == DataplaneView::State::refused) {
+                problems.push_back(json::value("penstock-dp refuses: " + view.reason));
+            }
+        }
+        for (const ServiceSpec& service : reconciler.desired().services) {
+            if (judge_service(service) == state) {
+                problems.push_back(json::value(fmt::format(
+                    "service {} is {}: {}",
+                    service.name,
+                    to_string(state),
+                    describe_service(service, explain)
+                )));
+            }
+        }
+    }
+    const json::array& unresolved = dataplane.at("unresolved_next_hops").as_array();
+    if (!unresolved.empty()) {
+        problems.push_back(json::value(fmt::format(
+            "no next hop for {} backend{} (first: {}): check routes and neighbours",
+            unresolved.size(),
+            unresolved.size() == 1 ? "" : "s",
+            std::string_view(unresolved.front().as_string())
+        )));
+    }
+    const auto& reload = reconciler.last_reload();
+    if (reload && reload->result != ReloadResult::applied &&
+        reload->result != ReloadResult::pending) {
+        problems.push_back(json::value(fmt::format(
+            "the last reload failed ({}): {}", to_string(reload->result), reload->detail
+        )));
+    }
+    for (const std::string& sentence : reconciler.set_aside()) {
+        problems.push_back(json::value(sentence));
+    }
+    return problems;
+}
+
+} // namespace
+
+json::object make_status_view(
+    const Reconciler& reconciler, const Statistics* statistics, const Instance& instance
+) {
+    const DesiredState& desired = reconciler.desired();
+    std::size_t by_state[3] = {};
+    BackendCounts counts;
+    for (const ServiceSpec& service : desired.services) {
+        ++by_state[static_cast<std::size_t>(judge_service(service))];
+        count_backends(service, counts);
+    }
+    const auto live = reconciler.live_generation();
+    const FileState file = compare_file(reconciler);
+    json::object dataplane = make_dataplane(reconciler, statistics);
+    json::array problems = list_problems(reconciler, dataplane);
+    const std::chrono::duration<double> uptime =
+        std::chrono::steady_clock::now() - instance.started_steady;
+    return {
+        {"node", reconciler.configuration().node.name},
+        {"version", PENSTOCK_VERSION},
+        {"pid", ::getpid()},
+        {"instance", instance.id},
+        {"started", format_rfc3339(instance.started)},
+        {"uptime_seconds", uptime.count()},
+        {"generation",
+         json::object{
+             {"desired", desired.generation},
+             {"live", live ? json::value(*live) : json::value(nullptr)},
+         }},
+        {"dataplane", std::move(dataplane)},
+        {"configuration",
+         json::object{
+             {"file", reconciler.config_file()},
+             {"file_state", file.word},
+             {"file_detail", text_or_null(file.detail)},
+             {"applied", reconciler.applied_path()},
+             {"applied_at", time_or_null(reconciler.applied_at())},
+         }},
+        {"last_reload", make_last_reload(reconciler)},
+        {"services",
+         json::object{
+             {"total", desired.services.size()},
+             {"up", by_state[0]},
+             {"degraded", by_state[1]},
+             {"down", by_state[2]},
+         }},
+        {"backends",
+         json::object{
+             {"total", counts.total},
+             {"up", counts.up},
+             {"down", counts.down},
+             {"unknown", counts.unknown},
+             {"drain", counts.drain},
+             {"disabled", counts.disabled},
+         }},
+        {"overrides", reconciler.overrides().size()},
+        {"problems", std::move(problems)},
+    };
+}
+
+} // namespace penstock

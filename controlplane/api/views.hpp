@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The documents of docs/reference/api.md from the state behind them.
+//
+// Thread rule: pure functions over values that the loop's thread owns.
+#pragma once
+
+#include "controlplane/events/event_log.hpp"
+#include "controlplane/state/reconciler.hpp"
+#include "dataplane/api/statistics.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace penstock {
+
+/// What this run of penstock-cp is.
+struct Instance {
+    std::string id; ///< 16 hexadecimal digits
+    WallTime started;
+    std::chrono::steady_clock::time_point started_steady;
+};
+
+/// Counters by key, to be laid beside the configuration; without statistics every member is null.
+class CounterIndex {
+public:
+    /// `statistics` may be null and must outlive the index.
+    explicit CounterIndex(const Statistics* statistics);
+
+    [[nodiscard]] const ServiceSample* find(const ServiceKey& key) const;
+    [[nodiscard]] const BackendSample* find(const BackendRef& ref) const;
+    /// Σ of the flows of a service's backends.
+    [[nodiscard]] std::uint64_t flows_of(const ServiceKey& key) const;
+
+    [[nodiscard]] bool has_statistics() const { return has_statistics_; }
+
+private:
+    bool has_statistics_;
+    std::map<ServiceKey, const ServiceSample*> services_;
+    std::map<BackendRef, const BackendSample*> backends_;
+    std::map<ServiceKey, std::uint64_t> flows_;
+};
+
+[[nodiscard]] boost::json::object make_status_view(
+    const Reconciler& reconciler, const Statistics* statistics, const Instance& instance
+);
+
+[[nodiscard]] boost::json::object
+make_services_view(const Reconciler& reconciler, const Statistics* statistics);
+
+/// Null if there is no such service.
+[[nodiscard]] boost::json::value make_service_view(
+    const Reconciler& reconciler, const Statistics* statistics, std::string_view name
+);
+
+/// Of all services, or of the named one. Null if there is no such service.
+[[nodiscard]] boost::json::value make_backends_view(
+    const Reconciler& reconciler,
+    const Statistics* statistics,
+    std::optional<std::string_view> service
+);
+
+[[nodiscard]] boost::json::object make_stats_view(const Statistics& statistics);
+[[nodiscard]] boost::json::object make_drops_view(const Statistics& statistics);
+
+/// `after` is a sequence number of this run.
+[[nodiscard]] boost::json::object make_events_view(
+    const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
+);
+
+[[nodiscard]] boost::json::object make_change_view(const ChangeReply& reply);
+[[nodiscard]] boost::json::array make_diagnostics_view(const config::Diagnostics& diagnostics);
+
+} // namespace penstock
