@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// penstock-cp: wiring only. One loop on one thread; every part below lives on it.
+#include "controlplane/api/api.hpp"
+#include "controlplane/api/server.hpp"
+#include "controlplane/events/event_log.hpp"
+#include "controlplane/logging.hpp"
+#include "controlplane/options.hpp"
+#include "controlplane/state/reconciler.hpp"
+#include "controlplane/state/state_directory.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <curl/curl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <random>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+namespace {
+
+using namespace penstock;
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+Instance make_instance() {
+    std::random_device random;
+    return {
+        .id = fmt::format("{:08x}{:08x}", random(), random()),
+        .started = std::chrono::system_clock::now(),
+        .started_steady = std::chrono::steady_clock::now(),
+    };
+}
+
+/// Ten thousand probes need a descriptor each for a moment.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            spdlog::warn("the limit of open files stays at its soft value");
+        }
+    }
+}
+
+int refuse_start(const std::string& reason) {
+    stop_logging();
+    fmt::print(stderr, "penstock-cp: {}{}", reason, reason.ends_with('\n') ? "" : "\n");
+    return exit_failure;
+}
+
+void reload_on_hangup(boost::asio::signal_set& hangup, Reconciler& reconciler) {
+    hangup.async_wait([&hangup, &reconciler](const boost::system::error_code& error, int) {
+        if (!error) {
+            reconciler.reload_file(ReloadSource::sighup);
+            reload_on_hangup(hangup, reconciler);
+        }
+    });
+}
+
+int run(const Options& options) {
+    raise_descriptor_limit();
+    boost::asio::io_context loop(1);
+    boost::asio::signal_set hangup(loop, SIGHUP);
+    boost::asio::signal_set end(loop, SIGTERM, SIGINT);
+    const std::filesystem::path runtime(options.runtime_directory);
+    std::error_code made;
+    std::filesystem::create_directories(runtime, made);
+    if (made) {
+        return refuse_start(fmt::format(
+            "{}: the runtime directory cannot be made: {}; make it writable, or choose another "
+            "with "
+            "--runtime-dir",
+            runtime.native(),
+            made.message()
+        ));
+    }
+    auto directory = StateDirectory::open(options.state_directory);
+    if (!directory) {
+        return refuse_start(to_string(directory.error()));
+    }
+    auto loaded = directory->load();
+    if (!loaded) {
+        return refuse_start(to_string(loaded.error()));
+    }
+
+    EventLog events;
+    const Instance instance = make_instance();
+    Reconciler reconciler(
+        loop,
+        *directory,
+        events,
+        {.config_file = options.config_file,
+         .dataplane_socket = runtime / "dataplane.sock",
+         .loaded = std::move(*loaded)}
+    );
+    Api api(loop, reconciler, events, instance, runtime / "dataplane.stats");
+    // Listening comes last: who can connect finds a configuration.
+    if (auto started = reconciler.start(); !started) {
+        return refuse_start(started.error());
+    }
+    auto server = ApiServer::listen(
+        loop,
+        runtime / "control.sock",
+        [&api](HttpRequest request, Respond respond) {
+            api.handle(std::move(request), std::move(respond));
+        }
+    );
+    if (!server) {
+        return refuse_start(to_string(server.error()));
+    }
+
+    events.record(
+        {.type = EventType::started,
+         .reason = fmt::format("penstock-cp {}, pid {}", PENSTOCK_VERSION, ::getpid())}
+    );
+    reload_on_hangup(hangup, reconciler);
+    end.async_wait([&](const boost::system::error_code& error, int signal) {
+        if (!error) {
+            events.record(
+                {.type = EventType::stopping,
+                 .reason = fmt::format("by signal {}; packets flow on", signal)}
+            );
+            reconciler.stop();
+            loop.stop();
+        }
+    });
+    loop.run();
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const auto parsed = parse_options(argc, argv);
+    if (!parsed) {
+        fmt::print(stderr, "{}\n", parsed.error());
+        return exit_usage;
+    }
+    if (const auto* print = std::get_if<PrintAndExit>(&*parsed)) {
+        fmt::print("{}", print->text);
+        return 0;
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        fmt::print(stderr, "penstock-cp: libcurl cannot be initialised\n");
+        return exit_failure;
+    }
+    const Options& options = std::get<Options>(*parsed);
+    start_logging(options.log_level, options.json_log);
+    const int code = run(options);
+    stop_logging();
+    curl_global_cleanup();
+    return code;
+}
