@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every value is checked where it is read. A function returns false after it has said why in
 // `error_`, and its callers return at once; `place` grows as they go down, so that the reason names
-// the spot.
+// the spot. The file is long because each message of the protocol has its checks here, side by
+// side.
 #include "dataplane/api/codec.hpp"
 #include "dataplane/api/wire_words.hpp"
 #include "dataplane/core/flow_table.hpp"

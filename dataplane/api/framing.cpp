@@ -33,6 +33,9 @@ std::expected<std::optional<std::span<const std::uint8_t>>, Refusal> FrameDecode
         });
     }
     if (available - frame_header_bytes < length) {
+        buffer_.reserve(
+            buffer_.size() - available + frame_header_bytes + length
+        ); // grow once, not by halves
         return std::nullopt;
     }
     const std::span<const std::uint8_t> message{

@@ -66,7 +66,7 @@ public:
     void clear_service(ServiceId id);
     void clear_backend(BackendId id);
 
-    /// Builder thread: every worker uses this generation.
+    /// One thread: every worker uses this generation.
     void set_generation(std::uint64_t generation);
 
     /// Any thread: flows[id] = Σ BackendCounters::flows over the workers. REQUIRES: size

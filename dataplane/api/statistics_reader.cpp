@@ -67,6 +67,18 @@ struct StatisticsReader::Mapping {
             block(worker) + sizeof(WorkerCounters) + max_services * sizeof(ServiceCounters);
         return reinterpret_cast<const BackendCounters*>(first)[id];
     }
+
+    [[nodiscard]] const layout::ServiceRecord* service_records() const {
+        return reinterpret_cast<const layout::ServiceRecord*>(memory + services_offset);
+    }
+
+    [[nodiscard]] const layout::BackendRecord* backend_records() const {
+        return reinterpret_cast<const layout::BackendRecord*>(memory + backends_offset);
+    }
+
+    /// Counters of every worker together, less what stood there when the id was given out.
+    [[nodiscard]] ServiceSample sum(std::size_t id, const layout::ServicePayload& record) const;
+    [[nodiscard]] BackendSample sum(std::size_t id, const layout::BackendPayload& record) const;
 };
 
 namespace {
@@ -203,7 +215,53 @@ std::uint64_t since(std::uint64_t base, std::uint64_t value) {
     return value - std::min(base, value);
 }
 
+bool names_something(layout::RecordState state) {
+    return state == layout::RecordState::live || state == layout::RecordState::retired;
+}
+
 } // namespace
+
+ServiceSample
+StatisticsReader::Mapping::sum(std::size_t id, const layout::ServicePayload& record) const {
+    ServiceSample to;
+    to.id = {static_cast<std::uint16_t>(id)};
+    to.name = to_name(record.name.data(), record.name.size());
+    to.key = {IpAddress::from_ipv6(record.vip), record.protocol, record.port};
+    to.desired = record.state == layout::RecordState::live;
+    for (std::size_t i = 0; i < worker_count; ++i) {
+        const ServiceCounters& counters = service(i, id);
+        to.packets += counters.packets.read();
+        to.bytes += counters.bytes.read();
+        to.new_flows += counters.new_flows.read();
+        to.dropped_packets += counters.dropped_packets.read();
+    }
+    to.packets = since(record.base_packets, to.packets);
+    to.bytes = since(record.base_bytes, to.bytes);
+    to.new_flows = since(record.base_new_flows, to.new_flows);
+    to.dropped_packets = since(record.base_dropped_packets, to.dropped_packets);
+    return to;
+}
+
+BackendSample
+StatisticsReader::Mapping::sum(std::size_t id, const layout::BackendPayload& record) const {
+    BackendSample to;
+    to.id = {static_cast<std::uint16_t>(id)};
+    to.service = {record.service};
+    to.name = to_name(record.name.data(), record.name.size());
+    to.key = {IpAddress::from_ipv6(record.address), record.port};
+    to.desired = record.state == layout::RecordState::live;
+    for (std::size_t i = 0; i < worker_count; ++i) {
+        const BackendCounters& counters = backend(i, id);
+        to.packets += counters.packets.read();
+        to.bytes += counters.bytes.read();
+        to.new_flows += counters.new_flows.read();
+        to.flows += counters.flows.read();
+    }
+    to.packets = since(record.base_packets, to.packets);
+    to.bytes = since(record.base_bytes, to.bytes);
+    to.new_flows = since(record.base_new_flows, to.new_flows);
+    return to;
+}
 
 StatisticsReader::StatisticsReader(std::unique_ptr<Mapping> mapping)
     : mapping_(std::move(mapping)) {}
@@ -287,62 +345,26 @@ std::expected<Statistics, Refusal> StatisticsReader::read() const {
         add(out.totals, sample.counters);
     }
 
-    const auto* const services =
-        reinterpret_cast<const layout::ServiceRecord*>(from.memory + from.services_offset);
+    const auto half_written = [&from] {
+        return refuse(from.path, "a record stays half written", "restart penstock-dp");
+    };
     for (std::size_t id = 0; id < max_services; ++id) {
         layout::ServicePayload record;
-        if (!load_at_rest(services[id], record)) {
-            return refuse(from.path, "a record stays half written", "restart penstock-dp");
+        if (!load_at_rest(from.service_records()[id], record)) {
+            return half_written();
         }
-        if (record.state != layout::RecordState::live &&
-            record.state != layout::RecordState::retired) {
-            continue;
+        if (names_something(record.state)) {
+            out.services.push_back(from.sum(id, record));
         }
-        ServiceSample& to = out.services.emplace_back();
-        to.id = {static_cast<std::uint16_t>(id)};
-        to.name = to_name(record.name.data(), record.name.size());
-        to.key = {IpAddress::from_ipv6(record.vip), record.protocol, record.port};
-        to.desired = record.state == layout::RecordState::live;
-        for (std::size_t i = 0; i < from.worker_count; ++i) {
-            const ServiceCounters& counters = from.service(i, id);
-            to.packets += counters.packets.read();
-            to.bytes += counters.bytes.read();
-            to.new_flows += counters.new_flows.read();
-            to.dropped_packets += counters.dropped_packets.read();
-        }
-        to.packets = since(record.base_packets, to.packets);
-        to.bytes = since(record.base_bytes, to.bytes);
-        to.new_flows = since(record.base_new_flows, to.new_flows);
-        to.dropped_packets = since(record.base_dropped_packets, to.dropped_packets);
     }
-
-    const auto* const backends =
-        reinterpret_cast<const layout::BackendRecord*>(from.memory + from.backends_offset);
     for (std::size_t id = 1; id < max_backends; ++id) {
         layout::BackendPayload record;
-        if (!load_at_rest(backends[id], record)) {
-            return refuse(from.path, "a record stays half written", "restart penstock-dp");
+        if (!load_at_rest(from.backend_records()[id], record)) {
+            return half_written();
         }
-        if (record.state != layout::RecordState::live &&
-            record.state != layout::RecordState::retired) {
-            continue;
+        if (names_something(record.state)) {
+            out.backends.push_back(from.sum(id, record));
         }
-        BackendSample& to = out.backends.emplace_back();
-        to.id = {static_cast<std::uint16_t>(id)};
-        to.service = {record.service};
-        to.name = to_name(record.name.data(), record.name.size());
-        to.key = {IpAddress::from_ipv6(record.address), record.port};
-        to.desired = record.state == layout::RecordState::live;
-        for (std::size_t i = 0; i < from.worker_count; ++i) {
-            const BackendCounters& counters = from.backend(i, id);
-            to.packets += counters.packets.read();
-            to.bytes += counters.bytes.read();
-            to.new_flows += counters.new_flows.read();
-            to.flows += counters.flows.read();
-        }
-        to.packets = since(record.base_packets, to.packets);
-        to.bytes = since(record.base_bytes, to.bytes);
-        to.new_flows = since(record.base_new_flows, to.new_flows);
     }
     return out;
 }

@@ -208,6 +208,7 @@ void StatisticsWriter::set_service(
     layout::ServiceRecord& record = mapping_->service(id);
     layout::ServicePayload payload;
     (void)record.load(payload); // we are the only writer: it is at rest
+    const layout::ServicePayload before = payload;
     const bool is_same = payload.state != layout::RecordState::free &&
                          payload.vip == key.vip.bytes() && payload.port == key.port &&
                          payload.protocol == key.protocol;
@@ -226,6 +227,9 @@ void StatisticsWriter::set_service(
     }
     payload.state = desired ? layout::RecordState::live : layout::RecordState::retired;
     store_name(payload.name, name);
+    if (std::memcmp(&payload, &before, sizeof(payload)) == 0) {
+        return;
+    }
     record.store(payload);
     mapping_->header().epoch.fetch_add(1, std::memory_order_release);
 }
@@ -236,6 +240,7 @@ void StatisticsWriter::set_backend(
     layout::BackendRecord& record = mapping_->backend(id);
     layout::BackendPayload payload;
     (void)record.load(payload);
+    const layout::BackendPayload before = payload;
     const bool is_same = payload.state != layout::RecordState::free &&
                          payload.address == key.address.bytes() && payload.port == key.port &&
                          payload.service == service.value;
@@ -253,6 +258,9 @@ void StatisticsWriter::set_backend(
     }
     payload.state = desired ? layout::RecordState::live : layout::RecordState::retired;
     store_name(payload.name, name);
+    if (std::memcmp(&payload, &before, sizeof(payload)) == 0) {
+        return;
+    }
     record.store(payload);
     mapping_->header().epoch.fetch_add(1, std::memory_order_release);
 }

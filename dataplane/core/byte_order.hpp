@@ -21,8 +21,9 @@ namespace penstock {
 }
 
 /// An unsigned integer held in network byte order. `raw` is the bytes as they stand on the wire.
+/// Alignment is 1: it is a member of headers at odd offsets, and a reference to it must be sound.
 template <typename Host>
-struct BigEndian {
+struct [[gnu::packed]] BigEndian {
     Host raw;
 
     [[nodiscard]] static constexpr BigEndian from_host(Host value) {
@@ -37,7 +38,7 @@ struct BigEndian {
 using Be16 = BigEndian<std::uint16_t>;
 using Be32 = BigEndian<std::uint32_t>;
 
-static_assert(sizeof(Be16) == 2 && alignof(Be16) == 2);
-static_assert(sizeof(Be32) == 4 && alignof(Be32) == 4);
+static_assert(sizeof(Be16) == 2 && alignof(Be16) == 1);
+static_assert(sizeof(Be32) == 4 && alignof(Be32) == 1);
 
 } // namespace penstock

@@ -50,6 +50,13 @@ std::optional<CompileError> check_service(const ServiceSpec& service, const Desi
             .remedy = "give an IPv4 address: this version forwards IPv4 only",
         };
     }
+    if (service.key.port == 0) {
+        return CompileError{
+            .place = place_of(service),
+            .cause = "port 0",
+            .remedy = "give a port from 1 to 65535",
+        };
+    }
     if (std::ranges::find(maglev_sizes, service.maglev_size) == maglev_sizes.end()) {
         return CompileError{
             .place = place_of(service),
@@ -80,7 +87,37 @@ std::optional<CompileError> check_service(const ServiceSpec& service, const Desi
     return std::nullopt;
 }
 
+std::optional<CompileError> check_timeouts(const FlowTimeouts& timeouts) {
+    const std::array<std::pair<const char*, std::uint16_t>, 4> all{{
+        {"tcp_syn", timeouts.tcp_syn_s},
+        {"tcp_established", timeouts.tcp_established_s},
+        {"tcp_closing", timeouts.tcp_closing_s},
+        {"udp", timeouts.udp_s},
+    }};
+    for (const auto& [name, seconds] : all) {
+        // Beyond it coarse time wraps, and the entry would never look idle.
+        if (seconds < 1 || seconds > max_flow_timeout_s) {
+            return CompileError{
+                .place = std::string("flow timeout ") + name,
+                .cause = std::to_string(seconds) + " s is out of range",
+                .remedy = "give 1 to " + std::to_string(max_flow_timeout_s) + " seconds",
+            };
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<CompileError> check(const DesiredState& desired) {
+    if (auto error = check_timeouts(desired.timeouts)) {
+        return error;
+    }
+    if (desired.tunnel_source && !desired.tunnel_source->is_ipv4()) {
+        return CompileError{
+            .place = "tunnel_source",
+            .cause = "address " + desired.tunnel_source->to_string() + " is IPv6",
+            .remedy = "give an IPv4 address: the outer header of ipip is IPv4",
+        };
+    }
     std::set<ServiceKey> seen;
     for (const ServiceSpec& service : desired.services) {
         if (!seen.insert(service.key).second) {
@@ -110,15 +147,6 @@ std::uint64_t identity_of(const ServiceKey& service, const BackendKey& backend) 
     name.insert(name.end(), backend.address.bytes().begin(), backend.address.bytes().end());
     append_port(backend.port);
     return hash_identity(name);
-}
-
-bool takes_new_flows(const BackendSpec& backend) {
-    return backend.admin == AdminState::ready && backend.health == Health::up && backend.weight > 0;
-}
-
-// Draining keeps flows; disabled and down send them elsewhere.
-bool keeps_flows(const BackendSpec& backend) {
-    return backend.admin != AdminState::disabled && backend.health != Health::down;
 }
 
 void fill_outer_ipv4(BackendEntry& entry, Be32 source, Be32 destination) {
@@ -189,7 +217,8 @@ private:
             const bool tunnelled = backend.forwarding == Forwarding::ipip;
             // Without a source there is no tunnel: the flows of a retired backend must not leave
             // bare.
-            entry.keeps_flows = !tunnelled || desired_.tunnel_source.has_value();
+            entry.keeps_flows =
+                backend.keeps_flows && (!tunnelled || desired_.tunnel_source.has_value());
             if (tunnelled && desired_.tunnel_source) {
                 entry.rewrite = Rewrite::ipv4_ipv4;
                 fill_outer_ipv4(entry, desired_.tunnel_source->ipv4(), address.ipv4());
@@ -212,7 +241,6 @@ private:
             for (const BackendSpec& backend : spec.backends) {
                 const BackendId backend_id = ids_.backend(spec.key, backend.key);
                 BackendEntry& entry = snapshot_->backends_[backend_id.value];
-                entry.keeps_flows = keeps_flows(backend);
                 entry.takes_new_flows = takes_new_flows(backend);
                 if (entry.takes_new_flows) {
                     members.push_back(

@@ -3,6 +3,14 @@
 
 namespace penstock {
 
+bool takes_new_flows(const BackendSpec& backend) {
+    return backend.admin == AdminState::ready && backend.health == Health::up && backend.weight > 0;
+}
+
+bool keeps_flows(const BackendSpec& backend) {
+    return backend.admin != AdminState::disabled && backend.health != Health::down;
+}
+
 // Without a default, so that the compiler names the enumerator that was forgotten here. A value
 // outside the enumeration cannot come from outside: the codec and the parser refuse it.
 

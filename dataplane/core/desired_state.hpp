@@ -66,6 +66,12 @@ struct BackendSpec {
     friend bool operator==(const BackendSpec&, const BackendSpec&) = default;
 };
 
+/// A backend that is ready, up and of weight above 0 takes new flows.
+[[nodiscard]] bool takes_new_flows(const BackendSpec& backend);
+
+/// A draining backend keeps its flows; those of a disabled one or one that is down go elsewhere.
+[[nodiscard]] bool keeps_flows(const BackendSpec& backend);
+
 /// Slots of a Maglev table: primes, because the permutation needs a prime modulus.
 inline constexpr std::array<std::uint32_t, 3> maglev_sizes{16381, 65537, 655373};
 inline constexpr std::uint32_t default_maglev_size = 65537;

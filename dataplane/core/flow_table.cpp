@@ -34,13 +34,15 @@ FlowTable::Slot* FlowTable::free_way(std::size_t bucket) const {
     return nullptr;
 }
 
-FlowTable::Slot* FlowTable::displace_one(std::size_t bucket) {
+FlowTable::Slot* FlowTable::move_one_on(std::size_t bucket) {
     Slot* const line = &slots_[bucket * ways];
     for (std::size_t way = 0; way < ways; ++way) {
         FlowEntry entry = decode(line[way].load(std::memory_order_relaxed));
+        if (entry.in_alternate) {
+            continue; // back to its primary would be against the order in which readers look
+        }
         if (Slot* target = free_way(other_bucket(bucket, entry.digest))) {
-            entry.in_alternate = !entry.in_alternate;
-            // Release: a reader that sees the old place empty also sees the new one filled.
+            entry.in_alternate = true;
             target->store(encode(entry), std::memory_order_release);
             line[way].store(0, std::memory_order_release);
             return &line[way];
@@ -59,7 +61,7 @@ FlowTable::insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime 
         entry.in_alternate = slot != nullptr;
     }
     if (slot == nullptr) {
-        slot = displace_one(primary);
+        slot = move_one_on(primary);
     }
     if (slot == nullptr) {
         return nullptr;
@@ -70,7 +72,7 @@ FlowTable::insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime 
 }
 
 void FlowTable::erase(Slot& slot) {
-    slot.store(0, std::memory_order_relaxed);
+    slot.store(0, std::memory_order_release);
     --size_;
 }
 

@@ -15,7 +15,8 @@
 //   alt              = 1 if the entry stands in its alternate bucket, so the hash can be rebuilt
 //
 // An insert takes a free way of the primary bucket, then of the alternate one, then moves one entry
-// of the primary bucket to that entry's other bucket. Only if that fails is the flow unplaced:
+// that stands in its primary bucket here on to its alternate one. Only if that fails is the flow
+// unplaced:
 // nothing is ever evicted, the caller counts it and forwards by hash. At 60 % load fewer than one
 // in a million is unplaced (flow_table_test.cpp measures it).
 //
@@ -23,9 +24,10 @@
 // 1 has room: the entry goes there with alt = 1. A find looks into 2, does not match, looks into 1,
 // matches.
 //
-// Thread rule: one writer, the worker that owns the table. Any thread may find(): words are atomic
-// and a moved entry is written to its new place before it leaves the old one. Memory comes from
-// outside (hugepages) and is never grown.
+// Thread rule: one writer, the worker that owns the table. Any thread may find() and never misses
+// an entry that is being moved: entries move from their primary to their alternate bucket only,
+// which is the order in which find() looks, and are written there before they leave
+// (docs/design/flow-table.md). Memory comes from outside (hugepages) and is never grown.
 #pragma once
 
 #include "dataplane/core/hash.hpp"
@@ -112,13 +114,18 @@ public:
     void prefetch(FlowHash hash) const { __builtin_prefetch(&slots_[primary_bucket(hash) * ways]); }
 
     /// The first entry with this hash whose backend `accept(BackendId)` takes, or nullptr. A digest
-    /// collision is told apart by `accept` alone, which therefore checks the backend's service.
+    /// collision is told apart by `accept` alone, which therefore checks the backend's service. A
+    /// thread that is not the owner keeps what `accept` was given: by the time it has the slot,
+    /// that may hold another flow.
     template <typename Accept>
     [[nodiscard]] Slot* find(FlowHash hash, Accept&& accept) const;
 
     /// Owner only. Makes an entry; returns nullptr if there is no room (see above).
     /// REQUIRES: find() with the same hash found nothing the caller would use.
     Slot* insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime now);
+
+    // Every store to a slot is a release, so that whoever reads a later word in a place that an
+    // entry has left sees the entry in its new place. On x86 that costs nothing.
 
     /// Owner only. Stores only if something changed, so that a busy flow does not dirty its line.
     static void update(Slot& slot, BackendId backend, FlowState state, CoarseTime now) {
@@ -128,7 +135,7 @@ public:
         entry.state = state;
         entry.last_seen = now;
         if (const std::uint64_t changed = encode(entry); changed != word) {
-            slot.store(changed, std::memory_order_relaxed);
+            slot.store(changed, std::memory_order_release);
         }
     }
 
@@ -168,7 +175,7 @@ private:
     }
 
     Slot* free_way(std::size_t bucket) const;
-    Slot* displace_one(std::size_t bucket);
+    Slot* move_one_on(std::size_t bucket);
 
     template <typename Accept>
     Slot* find_in(std::size_t bucket, std::uint32_t digest, bool alternate, Accept&& accept) const;
@@ -187,7 +194,7 @@ static_assert(sizeof(FlowTable::Slot) == 8 && FlowTable::ways * sizeof(FlowTable
 match_digest_portable(const FlowTable::Slot* line, std::uint32_t digest) {
     unsigned matches = 0;
     for (unsigned way = 0; way < FlowTable::ways; ++way) {
-        const std::uint64_t word = line[way].load(std::memory_order_relaxed);
+        const std::uint64_t word = line[way].load(std::memory_order_acquire);
         matches |= static_cast<unsigned>((word >> 32U) == digest) << way;
     }
     return matches;
@@ -226,10 +233,13 @@ FlowTable::Slot* FlowTable::find_in(
     std::size_t bucket, std::uint32_t digest, bool alternate, Accept&& accept
 ) const {
     Slot* const line = &slots_[bucket * ways];
-    for (unsigned candidates = match_digest(line, digest); candidates != 0;
-         candidates &= candidates - 1) {
+    unsigned candidates = match_digest(line, digest);
+    // The next bucket's line must be read after this one's: entries move that way. The CPU keeps
+    // the order; this keeps the compiler to it.
+    std::atomic_signal_fence(std::memory_order_acquire);
+    for (; candidates != 0; candidates &= candidates - 1) {
         Slot* const slot = &line[std::countr_zero(candidates)];
-        const std::uint64_t word = slot->load(std::memory_order_relaxed);
+        const std::uint64_t word = slot->load(std::memory_order_acquire);
         // Read again: another thread's word may have changed since. An entry of the other kind with
         // the same digest belongs to another hash, whose primary bucket is not ours; an empty way
         // has state 0 and must not match a digest of 0.

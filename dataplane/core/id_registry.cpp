@@ -58,6 +58,7 @@ bool IdRegistry::assign(const DesiredState& desired) {
                 .service = service->second.id,
                 .desired = true,
                 .forwarding = spec.forwarding,
+                .keeps_flows = keeps_flows(member),
             };
         }
     }

@@ -31,6 +31,7 @@ public:
         ServiceId service{};
         bool desired = true;
         Forwarding forwarding = Forwarding::ipip; ///< of its service when last desired
+        bool keeps_flows = true;                  ///< as it was when last desired
     };
 
     using BackendName = std::pair<ServiceKey, BackendKey>;

@@ -43,16 +43,17 @@ void fill_in_rounds(
     }
 }
 
-// Unequal weights: the k-th turn (k = 1, 2, …) of weight w is due at k / w. Compared by
-// cross-multiplying, so that no rounding decides which of two turns comes first.
+// Unequal weights: the k-th turn (k = 1, 2, …) of weight w is due at (k - 1/2) / w. The half rounds
+// to the nearest: k / w would round every share down and give what is left to the heaviest.
+// Compared by cross-multiplying, so that no rounding decides which of two turns comes first.
 struct Turn {
-    std::uint64_t count;
+    std::uint64_t halves; ///< 2 k - 1
     std::uint64_t weight;
     std::size_t member;
 
     friend bool operator>(const Turn& a, const Turn& b) {
-        const std::uint64_t due_a = a.count * b.weight;
-        const std::uint64_t due_b = b.count * a.weight;
+        const std::uint64_t due_a = a.halves * b.weight;
+        const std::uint64_t due_b = b.halves * a.weight;
         return due_a != due_b ? due_a > due_b : a.member > b.member;
     }
 };
@@ -62,13 +63,13 @@ void fill_by_weight(
 ) {
     std::priority_queue<Turn, std::vector<Turn>, std::greater<>> turns;
     for (std::size_t i = 0; i < members.size(); ++i) {
-        turns.push({.count = 1, .weight = members[i].weight, .member = i});
+        turns.push({.halves = 1, .weight = members[i].weight, .member = i});
     }
     for (std::size_t taken = 0; taken < slots.size(); ++taken) {
         Turn turn = turns.top();
         turns.pop();
         take_slot(walks[turn.member], slots, members[turn.member].id);
-        ++turn.count;
+        turn.halves += 2;
         turns.push(turn);
     }
 }

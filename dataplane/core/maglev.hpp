@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weighted Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4): slots → backends, balanced to
-// one slot, with few slots moved when the set changes.
+// Weighted Maglev hashing (Eisenbud et al., NSDI 2016, section 3.4): slots → backends, shares as
+// exact as whole slots allow, with few slots moved when the set changes.
 //
 // Every backend has a permutation of the slots, made from its identity alone. Backends take turns,
-// each taking its next free slot; a backend of weight w has its k-th turn at time k / w, ties by
-// identity. So with weights 10 and 1 the first has ten turns for each of the second, and a table
-// depends on the set of (identity, weight) only, not on its order: equal pools agree on every node.
+// each taking its next free slot; a backend of weight w has its k-th turn at time (k - 1/2) / w,
+// ties by identity. So with weights 10 and 1 the first has ten turns for each of the second, and a
+// table depends on the set of (identity, weight) only, not on its order: equal pools agree on every
+// node.
 //
 // Thread rule: pure functions and immutable tables.
 #pragma once

@@ -45,7 +45,7 @@ public:
     }
 
     [[nodiscard]] static NextHop unpack(std::uint64_t word) {
-        NextHop hop{.port = port(word)};
+        NextHop hop{.mac = {}, .port = port(word)};
         write_mac(word, hop.mac.bytes.data());
         return hop;
     }

@@ -48,11 +48,16 @@ public:
     /// True once every worker has passed a quiescent point after `epoch` began.
     [[nodiscard]] bool grace_period_over(std::uint64_t epoch) const {
         for (std::size_t worker = 0; worker < worker_count_; ++worker) {
-            if (seen_[worker].epoch.load(std::memory_order_acquire) < epoch) {
+            if (!has_passed(worker, epoch)) {
                 return false;
             }
         }
         return true;
+    }
+
+    /// The same of one worker, to name the one that holds up a grace period.
+    [[nodiscard]] bool has_passed(std::size_t worker, std::uint64_t epoch) const {
+        return seen_[worker].epoch.load(std::memory_order_acquire) >= epoch;
     }
 
     /// Worker only. Valid until this worker's next report_quiescent(); null before the first

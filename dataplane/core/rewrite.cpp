@@ -45,8 +45,9 @@ std::optional<DropReason> rewrite_for_backend(
     const PortFacts& port,
     std::uint16_t& next_ip_id
 ) {
-    const std::uint32_t l3_length = std::uint32_t{parsed.l3_length} + backend.outer_length;
-    if (l3_length > port.mtu) {
+    // What the port would send: padding counts too, for drivers refuse the frame by its length.
+    const std::uint32_t sent_length = packet.total_length - parsed.l3 + backend.outer_length;
+    if (sent_length > port.mtu) {
         return DropReason::too_big;
     }
     if (backend.outer_length > packet.headroom) {
@@ -62,6 +63,7 @@ std::optional<DropReason> rewrite_for_backend(
         }
         std::uint8_t* const outer = data + parsed.l3;
         write_header(outer - sizeof(Be16), ethertype_ipv4);
+        const std::uint32_t l3_length = std::uint32_t{parsed.l3_length} + backend.outer_length;
         write_outer_ipv4(old_data + parsed.l3, outer, backend, l3_length, next_ip_id);
         packet.data = data;
         packet.length += backend.outer_length;

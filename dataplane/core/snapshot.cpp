@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/snapshot.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace penstock {
@@ -34,6 +35,22 @@ Snapshot::find_service_ipv6(const std::uint8_t* vip, std::uint8_t protocol, Be16
         return nullptr;
     }
     return find_service(key_ipv6(static_cast<std::uint32_t>(index), protocol, port));
+}
+
+std::size_t Snapshot::longest_probe() const {
+    std::size_t longest = 0;
+    for (std::uint64_t at = 0; at < service_slots_.size(); ++at) {
+        if (const std::uint64_t key = service_slots_[at].key; key != 0) {
+            longest = std::max(longest, ((at - mix(key)) & service_mask_) + 1);
+        }
+    }
+    for (std::uint64_t at = 0; at < vip_slots_.size(); ++at) {
+        if (const std::int32_t index = vip_slots_[at]; index >= 0) {
+            const std::uint64_t home = mix(vips_[static_cast<std::size_t>(index)]);
+            longest = std::max(longest, ((at - home) & vip_mask_) + 1);
+        }
+    }
+    return longest;
 }
 
 std::shared_ptr<const MaglevTable> Snapshot::table_of(ServiceId service) const {

@@ -92,6 +92,9 @@ public:
 
     [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
 
+    /// Places that the slowest look-up of a service or of a VIP visits: what hashing costs here.
+    [[nodiscard]] std::size_t longest_probe() const;
+
     /// The table that the service was compiled with, to be shared by the next snapshot; may be
     /// null.
     [[nodiscard]] std::shared_ptr<const MaglevTable> table_of(ServiceId service) const;
@@ -129,8 +132,13 @@ private:
         }
     }
 
+    // SplitMix64's finalizer. One multiplication alone is not enough: it carries upwards only, and
+    // the addresses of one /24 differ in the highest byte of a key, so that all of them would
+    // share one chain.
     [[nodiscard]] static std::uint64_t mix(std::uint64_t key) {
-        return (key * 0x9e3779b97f4a7c15ULL) >> 32U;
+        key = (key ^ (key >> 30U)) * 0xbf58476d1ce4e5b9ULL;
+        key = (key ^ (key >> 27U)) * 0x94d049bb133111ebULL;
+        return key ^ (key >> 31U);
     }
 
     [[nodiscard]] static std::uint64_t mix(const IpAddress& address);

@@ -10,18 +10,9 @@ import time
 from conservation import assert_conserved
 from lab.daemons import event_time_ns
 from lab.measure import RunningLoad
-from lab.processes import wait_until
 from lab.topology import VIP
 
 VICTIM = "web-2"
-
-
-def wait_eligible(balancer, name: str, eligible: bool) -> int:
-    wait_until(
-        f"{name} eligible={eligible}",
-        lambda: balancer.backend(name)["eligible"] == eligible and balancer.in_step(), 30.0,
-    )
-    return time.time_ns()
 
 
 def test_a_dead_server_costs_only_until_it_is_detected(lab, balancer):
@@ -31,7 +22,7 @@ def test_a_dead_server_costs_only_until_it_is_detected(lab, balancer):
     killed_ns = time.time_ns()
     lab.web[VICTIM].kill()
     event = balancer.wait_event("backend-health", before, 20.0, backend=VICTIM, to="down")
-    live_ns = wait_eligible(balancer, VICTIM, False)
+    live_ns = balancer.wait_health_live(VICTIM, "down", before)
     time.sleep(2.0)
     made = load.finish()
     failed = made.failures()
@@ -56,8 +47,9 @@ def service_reasons(balancer) -> list[str]:
 
 def test_a_returned_server_gets_traffic_and_nothing_fails(lab, balancer):
     load = RunningLoad(lab, VIP, rate=200)
+    before = balancer.newest_event()
     lab.web[VICTIM].restart()
-    back_ns = wait_eligible(balancer, VICTIM, True)
+    back_ns = balancer.wait_health_live(VICTIM, "up", before)
     time.sleep(3.0)
     made = load.finish()
     assert not made.failures(), made.failure_kinds()
@@ -68,7 +60,7 @@ def test_without_any_server_packets_are_dropped_by_name(lab, balancer):
     for server in lab.web.values():
         server.kill()
     for name in lab.web:
-        wait_eligible(balancer, name, False)
+        balancer.wait_eligible(name, eligible=False)
     lab.client.run("sh", "-c", f"! curl -sS -m 2 http://{VIP}/")
     drops = {drop["reason"]: drop["packets"] for drop in balancer.cli_json("drops")["drops"]}
     assert drops["no_backend"] >= 1
@@ -76,6 +68,6 @@ def test_without_any_server_packets_are_dropped_by_name(lab, balancer):
     for server in lab.web.values():
         server.restart()
     for name in lab.web:
-        wait_eligible(balancer, name, True)
+        balancer.wait_eligible(name, eligible=True)
     assert "web-" in lab.client.run("curl", "-sS", "-m", "5", f"http://{VIP}/")
     assert_conserved(balancer, least_packets=100)

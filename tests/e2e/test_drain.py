@@ -7,15 +7,7 @@
 
 from lab.download import Download
 from lab.measure import RunningLoad
-from lab.processes import wait_until
 from lab.topology import VIP
-
-
-def wait_eligible(balancer, name: str, eligible: bool) -> None:
-    wait_until(
-        f"{name} eligible={eligible}",
-        lambda: balancer.backend(name)["eligible"] == eligible and balancer.in_step(), 30.0,
-    )
 
 
 def test_a_drained_backend_keeps_its_download_and_gets_nothing_new(lab, balancer):
@@ -23,7 +15,7 @@ def test_a_drained_backend_keeps_its_download_and_gets_nothing_new(lab, balancer
         name = download.backend()
         reply = balancer.cli_json("backend", "drain", f"web/{name}")
         assert (reply["result"], reply["admin"]) == ("live", "drain")
-        wait_eligible(balancer, name, False)
+        balancer.wait_eligible(name, eligible=False)
         assert download.is_running(), "the download must outlast the drain"
         made = RunningLoad(lab, VIP, requests=800).wait(60)
         assert not made.failures(), made.failure_kinds()
@@ -38,12 +30,12 @@ def test_a_disabled_backend_gets_nothing(lab, balancer):
     with Download(lab, VIP) as download:
         name = download.backend()
         assert balancer.cli_json("backend", "disable", f"web/{name}")["admin"] == "disabled"
-        wait_eligible(balancer, name, False)
+        balancer.wait_eligible(name, eligible=False)
         made = RunningLoad(lab, VIP, requests=400).wait(60)
         assert not made.failures(), made.failure_kinds()
         assert name not in made.shares()
     balancer.cli_json("backend", "enable", f"web/{name}")
-    wait_eligible(balancer, name, True)
+    balancer.wait_eligible(name, eligible=True)
 
 
 def test_unknown_names_are_refused_with_a_hint(balancer):

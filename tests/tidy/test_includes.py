@@ -13,7 +13,7 @@ ALLOWED = {
     "dataplane/core/": ("dataplane/core/",),
     "dataplane/api/": ("dataplane/core/", "dataplane/api/"),
     "dataplane/dpdk/": ("dataplane/core/", "dataplane/api/", "dataplane/dpdk/", "bpf/", "controlplane/config/"),
-    "dataplane/main.cpp": ("dataplane/", "bpf/", "controlplane/config/"),
+    "dataplane/": ("dataplane/", "bpf/", "controlplane/config/"),
     "controlplane/config/": ("dataplane/core/", "controlplane/config/"),
     "controlplane/": ("dataplane/core/", "dataplane/api/", "bpf/", "controlplane/"),
     "bpf/": ("bpf/", "dataplane/core/"),

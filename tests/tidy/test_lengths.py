@@ -7,7 +7,7 @@ import tree
 MAX_FILE_LINES = 800
 EXPLAINED_LINES = 400
 MAX_FUNCTION_LINES = 70
-EXPLANATION = "long because"  # in a comment among the first lines: "… is long because …"
+EXPLANATION = "long because"  # in a comment among the first lines
 
 
 def code_files() -> list[str]:

@@ -20,7 +20,7 @@ ALLOWED = re.compile(
     r"^(mem(cpy|set|cmp|move)|bcmp|__mem(cpy|set|move)_chk"  # the compiler's own
     r"|abort|__assert_fail|__stack_chk_fail|std::__glibcxx_assert_fail\(.*|__cxa_pure_virtual"  # broken invariant
     r"|_GLOBAL_OFFSET_TABLE_|__popcountdi2|__tls_get_addr"
-    r"|rte_eth_fp_ops|rte_eth_rx_burst|rte_eth_tx_burst|per_lcore_\w+|rte_mempool_ops_table|rte_config"  # the driver's
+    r"|rte_eth_fp_ops|rte_eth_rx_burst|rte_eth_tx_burst|rte_eth_call_[rt]x_callbacks|per_lcore_\w+|rte_mempool_ops_table|rte_config"  # the driver's
     r"|rte_cpu_get_\w+|rte_get_tsc_hz|rte_delay_us|rte_tsc_\w+|rte_pause"
     r"|rte_mbuf_\w+|rte_pktmbuf_\w+|__rte_panic|rte_log_panic"
     r"|clock_gettime|clock_nanosleep|nanosleep)$"  # the idle wait

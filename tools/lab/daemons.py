@@ -219,6 +219,17 @@ class Balancer:
 
         return wait_until(f"event {kind} {members}", find, limit_s)
 
+    def wait_health_live(self, name: str, to: str, after: int, limit_s: float = 30.0) -> int:
+        """From when every worker acted on this health of a backend, as the load generator writes times."""
+        event = self.wait_event("health-live", after, limit_s, backend=name, to=to)
+        return event_time_ns(event) + 1_000_000  # events are cut to milliseconds
+
+    def wait_eligible(self, name: str, *, eligible: bool) -> None:
+        wait_until(
+            f"{name} {'takes' if eligible else 'no longer takes'} new flows",
+            lambda: self.backend(name)["eligible"] == eligible and self.in_step(), 30.0,
+        )
+
     def newest_event(self) -> int:
         return self.api.get("/v1/events")["newest"]
 

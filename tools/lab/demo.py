@@ -58,13 +58,13 @@ class Demo:
         killed_ns = time.time_ns()
         self._lab.web[VICTIM].kill()
         event = self._balancer.wait_event("backend-health", before, 30.0, backend=VICTIM, to="down")
-        live_ns = self._wait_eligible(VICTIM, eligible=False)
+        live_ns = self._balancer.wait_health_live(VICTIM, "down", before)
         self._figures.detected_ms = (daemons.event_time_ns(event) - killed_ns) // 1_000_000
         self._say(f"    Found after {self._figures.detected_ms} ms: {event['reason']}.")
         time.sleep(3.0)
         self._say(f"(c) Return: nginx of {VICTIM} is started again.")
         self._lab.web[VICTIM].restart()
-        back_ns = self._wait_eligible(VICTIM, eligible=True)
+        back_ns = self._balancer.wait_health_live(VICTIM, "up", before)
         time.sleep(4.0)
         made = load.finish()
         failed = made.failures()
@@ -138,7 +138,7 @@ class Demo:
             backend = download.backend()
             self._say(f"(f) Drain: {backend} is drained while a long download runs through it.")
             self._balancer.cli_json("backend", "drain", f"web/{backend}")
-            self._wait_eligible(backend, eligible=False)
+            self._balancer.wait_eligible(backend, eligible=False)
             if not download.is_running():
                 raise LabError("the download ended before the drain was live: it proves nothing")
             made = RunningLoad(self._lab, topology.VIP, requests=2000).wait(60.0)
@@ -150,7 +150,7 @@ class Demo:
         if to_drained or made.failures():
             raise LabError(f"{to_drained} new connections went to the drained backend, {len(made.failures())} failed")
         self._balancer.cli_json("backend", "enable", f"web/{backend}")
-        self._wait_eligible(backend, eligible=True)
+        self._balancer.wait_eligible(backend, eligible=True)
 
     def totals(self) -> None:
         stats = self._balancer.cli_json("stats")["totals"]
@@ -160,15 +160,6 @@ class Demo:
             f"In all: {stats['rx_packets']:,} packets came in, {stats['tx_packets']:,} went out,"
             f" {stats['to_kernel_packets']:,} to the kernel, dropped: {', '.join(drops) or 'none'}."
         )
-
-    def _wait_eligible(self, name: str, *, eligible: bool) -> int:
-        """When the dataplane was known to take (or no longer take) new flows there, as wall clock."""
-
-        def done() -> bool:
-            return self._balancer.backend(name)["eligible"] == eligible and self._balancer.in_step()
-
-        wait_until(f"{name} {'takes' if eligible else 'no longer takes'} new flows", done, 30.0)
-        return time.time_ns()
 
     def _say_failures(self, made) -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in made.failure_kinds().items())

@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/dpdk/control.hpp"
+
+#include "dataplane/api/codec.hpp"
+#include "dataplane/dpdk/builder.hpp"
+#include "dataplane/dpdk/change_queue.hpp"
+#include "dataplane/dpdk/control_server.hpp"
+#include "dataplane/dpdk/main_loop.hpp"
+#include "dataplane/dpdk/neighbour.hpp"
+#include "dataplane/dpdk/work_thread.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <set>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+using std::chrono::milliseconds;
+
+// New backends get this long to be resolved before they take packets; a dead one must not hold up
+// the rest.
+constexpr milliseconds resolve_limit{300};
+constexpr milliseconds resolve_poll{2};
+
+// A worker reports at every housekeeping, so within microseconds; one that lost its CPU within tens
+// of ms.
+constexpr milliseconds grace_limit{5000};
+constexpr milliseconds grace_poll{1};
+
+// Old snapshots kept for a worker that does not move; further changes are refused then.
+constexpr std::size_t max_replaced = 64;
+
+constexpr milliseconds housekeeping_interval{1000};
+
+constexpr const char* program_name = "penstock-dp " PENSTOCK_VERSION;
+
+std::uint64_t now_ns() {
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds{MainLoop::Clock::now().time_since_epoch()}.count()
+    );
+}
+
+/// UINT64_MAX for a worker that never beat.
+std::uint64_t heartbeat_age_ns(const WorkerCounters& counters) {
+    const std::uint64_t beat = counters.heartbeat_ns.read();
+    const std::uint64_t now = now_ns();
+    return beat == 0 ? UINT64_MAX : now - std::min(beat, now);
+}
+
+std::vector<IpAddress> sorted_vips(const Snapshot* snapshot) {
+    std::vector<IpAddress> vips;
+    if (snapshot != nullptr) {
+        vips = snapshot->vips();
+        std::ranges::sort(vips);
+    }
+    return vips;
+}
+
+} // namespace
+
+/// The way of a change, stage by stage (control.hpp). One change is in flight at a time; others
+/// wait in the queue. A snapshot whose grace period does not end is kept until it does, while later
+/// ones go on.
+class Control::Session final : public RequestHandler {
+public:
+    explicit Session(ControlSetup setup) : setup_(std::move(setup)), builder_(setup_.statistics) {}
+
+    ~Session() override;
+
+    [[nodiscard]] std::expected<void, Refusal> open();
+
+    [[nodiscard]] MainLoop& loop() { return *loop_; }
+
+    void handle(ConnectionId connection, Request request) override;
+
+    [[nodiscard]] std::uint64_t current_generation() const override { return live_generation_; }
+
+private:
+    /// A snapshot that workers may still use until `epoch` is over.
+    struct Replaced {
+        std::uint64_t epoch;
+        std::shared_ptr<const Snapshot> snapshot;
+    };
+
+    void begin_next();
+    void build(Batch batch);
+    void take_product(std::expected<Builder::Product, Refusal> product);
+    void wait_for_next_hops();
+    void publish();
+    void wait_for_workers();
+    void settle();
+    void answer_applied();
+    void answer_refused(const Refusal& refusal);
+    void refuse(const Change& change, const Refusal& refusal);
+    void keep_house();
+    void refresh();
+    void send_status(ConnectionId connection, std::uint64_t request_id);
+    [[nodiscard]] Status make_status();
+    [[nodiscard]] std::string name_stuck_workers() const;
+
+    ControlSetup setup_;
+    Builder builder_; ///< the builder thread's alone
+    std::unique_ptr<MainLoop> loop_;
+    std::unique_ptr<Neighbours> neighbours_;
+    std::unique_ptr<WorkThread> worker_;
+    std::unique_ptr<ControlServer> server_;
+
+    ChangeQueue queue_;
+    std::optional<Batch> batch_;                  ///< in flight
+    std::optional<Builder::Product> product_;     ///< of batch_, from its build to its publication
+    MainLoop::Clock::time_point deadline_;        ///< of the stage that batch_ is in
+    std::vector<std::uint32_t> unknown_backends_; ///< of batch_
+
+    std::shared_ptr<const DesiredState>
+        desired_; ///< of the published snapshot, null before the first
+    std::shared_ptr<const Snapshot> published_;
+    std::vector<IpAddress> steered_vips_;   ///< sorted
+    std::vector<IpAddress> announced_vips_; ///< sorted
+    std::uint64_t epoch_ = 0;               ///< of the last publication
+    bool is_settled_ = true;                ///< the last publication's grace period is over
+    bool has_retired_ = false;              ///< the registry has ids to take back
+    std::uint64_t live_generation_ = 0;     ///< on every worker
+    std::vector<Replaced> replaced_;
+};
+
+Control::Session::~Session() {
+    // The builder thread ends before what it works on; the server's connections need the loop.
+    worker_.reset();
+    server_.reset();
+    neighbours_.reset();
+}
+
+std::expected<void, Refusal> Control::Session::open() {
+    auto loop = MainLoop::create();
+    if (!loop) {
+        return std::unexpected(loop.error());
+    }
+    loop_ = std::move(*loop);
+    auto neighbours = Neighbours::create(*loop_, setup_.ports, setup_.neighbours, setup_.next_hops);
+    if (!neighbours) {
+        return std::unexpected(neighbours.error());
+    }
+    neighbours_ = std::move(*neighbours);
+    neighbours_->on_source_change([this] { refresh(); });
+    auto worker = WorkThread::create(*loop_);
+    if (!worker) {
+        return std::unexpected(worker.error());
+    }
+    worker_ = std::move(*worker);
+    const Hello hello{
+        .instance_id = setup_.statistics.instance_id(),
+        .program = program_name,
+    };
+    auto server = ControlServer::create(setup_.socket_path, hello, *loop_, *worker_, *this);
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    server_ = std::move(*server);
+    loop_->call_after(housekeeping_interval, [this] { keep_house(); });
+    return {};
+}
+
+// ---- Requests
+// ---------------------------------------------------------------------------------------
+
+void Control::Session::handle(ConnectionId connection, Request request) {
+    Change change{.connection = connection, .request_id = request.id, .body = Refresh{}};
+    if (auto* const apply = std::get_if<ApplyDesiredState>(&request.body)) {
+        change.body = std::make_shared<const DesiredState>(std::move(apply->state));
+    } else if (auto* const update = std::get_if<UpdateHealth>(&request.body)) {
+        change.body = std::move(*update);
+    } else {
+        send_status(connection, request.id);
+        return;
+    }
+    queue_.push(std::move(change));
+    begin_next();
+}
+
+void Control::Session::refresh() {
+    // Only a state that leaves the tunnel source to us depends on our addresses.
+    if (desired_ && !desired_->tunnel_source) {
+        queue_.push({.connection = {}, .request_id = 0, .body = Refresh{}});
+        begin_next();
+    }
+}
+
+void Control::Session::refuse(const Change& change, const Refusal& refusal) {
+    if (change.request_id != 0) {
+        server_->reply(
+            change.connection, Reply{change.request_id, Refused{refusal, live_generation_}}
+        );
+    }
+}
+
+void Control::Session::begin_next() {
+    while (!batch_ && !queue_.empty()) {
+        Batch batch = queue_.take();
+        const auto wanted = batch.desired();
+        if (replaced_.size() >= max_replaced) {
+            const Refusal refusal{
+                "workers", name_stuck_workers(), "restart penstock-dp: a worker does not move"
+            };
+            for (const Change& change : queue_.take_back(std::move(batch))) {
+                refuse(change, refusal);
+            }
+            continue;
+        }
+        if (!wanted && !desired_) {
+            const Refusal refusal{
+                "update_health", "there is no desired state yet", "send ApplyDesiredState first"
+            };
+            for (const Change& change : queue_.take_back(std::move(batch))) {
+                refuse(change, refusal);
+            }
+        } else if (wanted && desired_ && wanted->generation < desired_->generation) {
+            const Refusal refusal{
+                "generation",
+                fmt::format("{} is older than {}", wanted->generation, desired_->generation),
+                fmt::format("send {} or higher", desired_->generation + 1),
+            };
+            for (const Change& change : queue_.take_back(std::move(batch))) {
+                refuse(change, refusal);
+            }
+        } else {
+            build(std::move(batch));
+        }
+    }
+}
+
+void Control::Session::build(Batch batch) {
+    auto order = std::make_shared<Builder::Order>();
+    order->desired = batch.apply ? batch.desired() : desired_;
+    order->default_tunnel_source = neighbours_->default_tunnel_source();
+    order->previous = published_;
+    for (const std::uint64_t update : batch.updates) {
+        order->updates.push_back(std::get<UpdateHealth>(batch.changes.at(update).body));
+    }
+    batch_ = std::move(batch);
+    using Result = std::expected<Builder::Product, Refusal>;
+    auto result = std::make_shared<Result>();
+    worker_->run(
+        [this, order = std::move(order), result] { *result = builder_.build(*order); },
+        [this, result] { take_product(std::move(*result)); }
+    );
+}
+
+// ---- Stages
+// -----------------------------------------------------------------------------------------
+
+void Control::Session::take_product(std::expected<Builder::Product, Refusal> product) {
+    if (!product) {
+        answer_refused(product.error());
+        return;
+    }
+    product_ = std::move(*product);
+    neighbours_->set_targets(product_->snapshot);
+    deadline_ = MainLoop::Clock::now() + resolve_limit;
+    if (product_->has_new_backends) {
+        wait_for_next_hops();
+    } else {
+        publish();
+    }
+}
+
+void Control::Session::wait_for_next_hops() {
+    if (neighbours_->is_settled() || MainLoop::Clock::now() >= deadline_) {
+        publish();
+    } else {
+        loop_->call_after(resolve_poll, [this] { wait_for_next_hops(); });
+    }
+}
+
+void Control::Session::publish() {
+    const std::vector<IpAddress> vips = sorted_vips(product_->snapshot.get());
+    std::vector<IpAddress> both;
+    std::ranges::set_union(steered_vips_, vips, std::back_inserter(both));
+    if (both != steered_vips_) {
+        if (auto steered = setup_.port_control.steer_vips(both); !steered) {
+            product_.reset();
+            // The registry now knows the ids of a state that never went live: the live one is
+            // compiled once more, before anything else, to set it right.
+            if (desired_) {
+                queue_.push({.connection = {}, .request_id = 0, .body = Refresh{}});
+            }
+            answer_refused(steered.error());
+            return;
+        }
+        steered_vips_ = both;
+    }
+    if (published_) {
+        replaced_.push_back({0, std::move(published_)});
+    }
+    published_ = std::move(product_->snapshot);
+    desired_ = std::move(product_->desired);
+    unknown_backends_ = std::move(product_->unknown_backends);
+    product_.reset();
+    epoch_ = setup_.publication.publish(published_.get());
+    if (!replaced_.empty() && replaced_.back().epoch == 0) {
+        replaced_.back().epoch = epoch_;
+    }
+    is_settled_ = false;
+    has_retired_ = true; // to be looked at; free_retired() knows
+    deadline_ = MainLoop::Clock::now() + grace_limit;
+    wait_for_workers();
+}
+
+void Control::Session::wait_for_workers() {
+    if (setup_.publication.grace_period_over(epoch_)) {
+        settle();
+        answer_applied();
+    } else if (MainLoop::Clock::now() >= deadline_) {
+        const Refusal refusal{
+            fmt::format("generation {}", desired_->generation),
+            "it is published, but " + name_stuck_workers(),
+            "the workers that move use it already; restart penstock-dp if that one does not come "
+            "back",
+        };
+        spdlog::error("{}", to_string(refusal));
+        const Batch batch = std::move(*std::exchange(batch_, std::nullopt));
+        for (const auto& [order, change] : batch.changes) {
+            refuse(change, refusal);
+        }
+        begin_next();
+    } else {
+        loop_->call_after(grace_poll, [this] { wait_for_workers(); });
+    }
+}
+
+void Control::Session::settle() {
+    is_settled_ = true;
+    live_generation_ = published_->generation();
+    setup_.statistics.set_generation(live_generation_);
+    const std::vector<IpAddress> vips = sorted_vips(published_.get());
+    if (vips != steered_vips_) {
+        if (auto steered = setup_.port_control.steer_vips(vips)) {
+            steered_vips_ = vips;
+        } else {
+            // Traffic of removed VIPs still comes to workers, which count it as theirs and no
+            // service's.
+            spdlog::warn("steering keeps VIPs that are gone: {}", to_string(steered.error()));
+        }
+    }
+    std::vector<IpAddress> fresh;
+    std::ranges::set_difference(vips, announced_vips_, std::back_inserter(fresh));
+    announced_vips_ = vips;
+    if (!fresh.empty()) {
+        setup_.port_control.announce_vips(fresh);
+    }
+    neighbours_->drop_old_targets();
+    // Freeing a large snapshot takes milliseconds: the builder thread lets go of it last.
+    worker_->run([old = std::move(replaced_)]() mutable { old.clear(); }, [] {});
+    replaced_.clear();
+}
+
+void Control::Session::answer_applied() {
+    const Batch batch = std::move(*std::exchange(batch_, std::nullopt));
+    for (const auto& [order, change] : batch.changes) {
+        if (change.request_id == 0) {
+            continue;
+        }
+        Applied applied{.generation = live_generation_};
+        const auto update = std::ranges::find(batch.updates, order);
+        if (update != batch.updates.end()) {
+            applied.unknown_backends =
+                unknown_backends_[static_cast<std::size_t>(update - batch.updates.begin())];
+        }
+        server_->reply(change.connection, Reply{change.request_id, applied});
+    }
+    begin_next();
+}
+
+void Control::Session::answer_refused(const Refusal& refusal) {
+    spdlog::warn("refused: {}", to_string(refusal));
+    Batch batch = std::move(*std::exchange(batch_, std::nullopt));
+    for (const Change& change : queue_.take_back(std::move(batch))) {
+        refuse(change, refusal);
+    }
+    begin_next();
+}
+
+// ---- Housekeeping
+// -----------------------------------------------------------------------------------
+
+void Control::Session::keep_house() {
+    if (!batch_ && !is_settled_ && setup_.publication.grace_period_over(epoch_)) {
+        settle(); // a worker came back after its change was answered
+    }
+    if (!batch_ && is_settled_ && has_retired_) {
+        auto has_more = std::make_shared<bool>(false);
+        worker_->run(
+            [this, has_more] { *has_more = builder_.free_retired(); },
+            [this, has_more, epoch = epoch_] { has_retired_ = *has_more || epoch != epoch_; }
+        );
+    }
+    loop_->call_after(housekeeping_interval, [this] { keep_house(); });
+}
+
+std::string Control::Session::name_stuck_workers() const {
+    std::string names;
+    for (std::size_t i = 0; i < setup_.workers.size(); ++i) {
+        if (setup_.publication.has_passed(i, epoch_)) {
+            continue;
+        }
+        const std::uint64_t age = heartbeat_age_ns(*setup_.statistics.worker(i).worker);
+        names += fmt::format(
+            "{}worker {} (lcore {}, {})",
+            names.empty() ? "" : ", ",
+            i,
+            setup_.workers[i].lcore,
+            age == UINT64_MAX ? "no heartbeat yet"
+                              : fmt::format("last heartbeat {} ms ago", age / 1'000'000)
+        );
+    }
+    return fmt::format("{} did not take it within {} ms", names, grace_limit.count());
+}
+
+// ---- Status
+// -----------------------------------------------------------------------------------------
+
+Status Control::Session::make_status() {
+    Status status{
+        .generation = live_generation_,
+        .instance_id = setup_.statistics.instance_id(),
+        .program = program_name,
+        .started_unix_ns = setup_.statistics.started_unix_ns(),
+        .statistics_path = setup_.statistics.path(),
+    };
+    for (std::size_t i = 0; i < setup_.workers.size(); ++i) {
+        const WorkerCounters& counters = *setup_.statistics.worker(i).worker;
+        status.workers.push_back({
+            .lcore = setup_.workers[i].lcore,
+            .heartbeat_age_ns = heartbeat_age_ns(counters),
+            .generation = counters.generation.read(),
+            .queues = setup_.workers[i].queues,
+        });
+    }
+    for (const PortDescription& port : setup_.ports) {
+        PortObservation seen = setup_.port_control.observe_port(port.id);
+        status.ports.push_back({
+            .name = port.name,
+            .device = port.device,
+            .driver = port.driver,
+            .mac = port.mac,
+            .mtu = port.mtu,
+            .link = seen.link,
+            .steering = seen.steering,
+        });
+    }
+    return status;
+}
+
+void Control::Session::send_status(ConnectionId connection, std::uint64_t request_id) {
+    struct Work {
+        Status status;
+        std::shared_ptr<const DesiredState> desired;
+        std::vector<HopState> hops;
+        std::vector<std::string> ports;
+        std::expected<std::vector<std::uint8_t>, Refusal> frame;
+    };
+
+    auto work = std::make_shared<Work>();
+    work->status = make_status();
+    work->desired = desired_;
+    work->hops = neighbours_->states();
+    work->ports.resize(max_ports);
+    for (const PortDescription& port : setup_.ports) {
+        work->ports.at(port.id.value) = port.name;
+    }
+    worker_->run(
+        [this, work, request_id] {
+            if (work->desired) {
+                work->status.backends =
+                    builder_.list_backends(*work->desired, work->hops, work->ports);
+            }
+            work->frame = encode_frame(ServerMessage{Reply{request_id, std::move(work->status)}});
+        },
+        [this, work, connection, request_id] {
+            if (work->frame) {
+                server_->reply(connection, std::move(*work->frame));
+            } else {
+                server_->reply(
+                    connection, Reply{request_id, Refused{work->frame.error(), live_generation_}}
+                );
+            }
+        }
+    );
+}
+
+// ---- Control
+// ----------------------------------------------------------------------------------------
+
+Control::Control(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+Control::~Control() = default;
+
+std::expected<std::unique_ptr<Control>, Refusal> Control::create(ControlSetup setup) {
+    auto session = std::make_unique<Session>(std::move(setup));
+    if (auto opened = session->open(); !opened) {
+        return std::unexpected(opened.error());
+    }
+    return std::unique_ptr<Control>(new Control(std::move(session)));
+}
+
+void Control::run() {
+    session_->loop().run();
+}
+
+void Control::stop() {
+    session_->loop().stop();
+}
+
+} // namespace penstock

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/dpdk/port.hpp"
+
+#include "dataplane/dpdk/dpdk_log.hpp"
+#include "dataplane/dpdk/eal_arguments.hpp"
+#include "dataplane/dpdk/place_text.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fmt/format.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <spdlog/spdlog.h>
+
+namespace penstock {
+
+namespace {
+
+// Deep enough for a stall of the worker of some 100 µs at 10 Mpps, small enough to stay in the
+// cache.
+constexpr std::uint16_t device_descriptors = 1024;
+// net_af_xdp makes its rings of this size whatever one asks for the fill ring.
+constexpr std::uint16_t af_xdp_descriptors = 2048;
+
+constexpr std::uint64_t wanted_rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+Refusal dpdk_refusal(
+    const std::string& place, const std::string& what, int error, const std::string& remedy
+) {
+    const std::string said = last_dpdk_complaint();
+    return {
+        place,
+        fmt::format("{}: {}", what, said.empty() ? ::rte_strerror(std::abs(error)) : said),
+        remedy
+    };
+}
+
+// Ends the capture before the caller asks what was said.
+template <typename Call>
+int call_quietly(Call&& call) {
+    const StderrCapture capture;
+    return call();
+}
+
+// Why a PCI device is not there for DPDK, from what the kernel knows of it.
+Refusal explain_missing_nic(const std::string& place, const std::string& given) {
+    const std::string address = given.size() == 7 ? "0000:" + given : given;
+    const std::filesystem::path folder = "/sys/bus/pci/devices/" + address;
+    std::error_code error;
+    if (!std::filesystem::exists(folder, error)) {
+        return {
+            place,
+            fmt::format("there is no PCI device {}", address),
+            "dpdk-devbind.py --status-dev net lists those there are"
+        };
+    }
+    const auto driver = std::filesystem::read_symlink(folder / "driver", error);
+    const std::string name = error ? "no driver" : "driver " + driver.filename().string();
+    if (name == "driver vfio-pci" || name == "driver uio_pci_generic" || name == "driver igb_uio") {
+        return dpdk_refusal(
+            place,
+            fmt::format("DPDK cannot use PCI device {}", address),
+            ENODEV,
+            "check that no other process uses it (fuser /dev/vfio/*) and that DPDK has a driver "
+            "for it"
+        );
+    }
+    return {
+        place,
+        fmt::format("PCI device {} is bound to {}, not to DPDK", address, name),
+        fmt::format("dpdk-devbind.py --bind=vfio-pci {}", address)
+    };
+}
+
+} // namespace
+
+std::string af_xdp_arguments(
+    PortId id, const std::string& interface, std::size_t queues, const std::string& program_path
+) {
+    return fmt::format(
+        "net_af_xdp{},iface={},start_queue=0,queue_count={},xdp_prog={}",
+        id.value,
+        interface,
+        queues,
+        program_path
+    );
+}
+
+std::expected<std::unique_ptr<Port>, Refusal> Port::open(
+    PortId id,
+    const config::PortConfig& config,
+    std::unique_ptr<InterfaceClaim> claim,
+    std::span<const PacketPool> pools
+) {
+    auto port = std::unique_ptr<Port>(new Port());
+    port->claim_ = std::move(claim);
+    port->description_.id = id;
+    port->description_.name = config.name;
+    port->description_.device = config.interface ? *config.interface : *config.device;
+    forget_dpdk_log();
+
+    const std::string place = place_text(config.place);
+    std::expected<void, Refusal> step;
+    if (!(step = port->probe(config, pools.size())) || !(step = port->configure(config, pools)) ||
+        !(step = port->start(place))) {
+        return std::unexpected(step.error());
+    }
+    return port;
+}
+
+std::expected<void, Refusal> Port::probe(const config::PortConfig& config, std::size_t workers) {
+    const std::string place = place_text(config.place);
+    std::string arguments = description_.device;
+    if (claim_) {
+        auto object = bpf::write_steering_object();
+        if (!object) {
+            return std::unexpected(Refusal{place, object.error().cause, object.error().remedy});
+        }
+        object_ = std::move(*object);
+        arguments =
+            af_xdp_arguments(description_.id, claim_->facts().name, workers, object_->path());
+    }
+    const std::string name = arguments.substr(0, arguments.find(','));
+    const bool is_nic = !claim_ && is_pci_address(name);
+    if (!is_nic) {
+        if (::rte_eth_dev_get_port_by_name(name.c_str(), &dpdk_port_) == 0) {
+            return std::unexpected(Refusal{
+                place,
+                fmt::format("device {} is already used by another port", name),
+                "give each port a device of its own (net_ring0, net_ring1, …)"
+            });
+        }
+        const int error = call_quietly([&] { return ::rte_dev_probe(arguments.c_str()); });
+        if (error != 0) {
+            return std::unexpected(dpdk_refusal(
+                place,
+                fmt::format("DPDK cannot open {}", arguments),
+                error,
+                claim_ ? "run with --log-level debug for all that DPDK says"
+                       : "check the name of the driver and its arguments (doc.dpdk.org/guides/nics)"
+            ));
+        }
+    }
+    if (::rte_eth_dev_get_port_by_name(name.c_str(), &dpdk_port_) != 0) {
+        return std::unexpected(
+            is_nic ? explain_missing_nic(place, name)
+                   : dpdk_refusal(
+                         place,
+                         fmt::format("{} is no network device", name),
+                         ENODEV,
+                         "name a driver of the class net (net_pcap0, net_tap0, …)"
+                     )
+        );
+    }
+    is_probed_ = true;
+    return {};
+}
+
+std::expected<void, Refusal>
+Port::configure(const config::PortConfig& config, std::span<const PacketPool> pools) {
+    const std::string place = place_text(config.place);
+    rte_eth_dev_info info{};
+    if (const int error = ::rte_eth_dev_info_get(dpdk_port_, &info); error != 0) {
+        return std::unexpected(dpdk_refusal(place, "DPDK cannot describe it", error, "report it"));
+    }
+    description_.driver = info.driver_name;
+    // The kernel's end of a TAP is the peer of this port, not its twin: its neighbours are not
+    // ours.
+    if (info.if_index != 0 && description_.driver != "net_tap") {
+        description_.ifindex = info.if_index;
+    }
+    if (auto chosen = choose_queues(place, pools.size(), info); !chosen) {
+        return chosen;
+    }
+    sends_segments_ = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+
+    rte_eth_conf conf{};
+    const std::uint64_t rss = wanted_rss & info.flow_type_rss_offloads;
+    if (rx_queues_ > 1 && rss != 0) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = rss;
+    } else if (rx_queues_ > 1 && !claim_) {
+        spdlog::warn(
+            "port {}: driver {} does not say how it spreads flows over its {} queues",
+            description_.name,
+            description_.driver,
+            rx_queues_
+        );
+    }
+    const std::size_t room = ::rte_pktmbuf_data_room_size(pools.front().get());
+    if (config.mtu && *config.mtu + std::size_t{RTE_PKTMBUF_HEADROOM} + RTE_ETHER_HDR_LEN > room) {
+        conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
+    }
+    if (sends_segments_) {
+        conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    }
+    const int error = ::rte_eth_dev_configure(
+        dpdk_port_,
+        static_cast<std::uint16_t>(rx_queues_),
+        static_cast<std::uint16_t>(pools.size()),
+        &conf
+    );
+    if (error != 0) {
+        return std::unexpected(dpdk_refusal(
+            place,
+            fmt::format("{} does not take {} queues", description_.device, pools.size()),
+            error,
+            "configure fewer workers"
+        ));
+    }
+    if (auto chosen = choose_mtu(config); !chosen) {
+        return chosen;
+    }
+    auto queues = set_up_queues(pools, conf.rxmode.offloads);
+    if (!queues) {
+        queues.error().place = place;
+        return queues;
+    }
+    return claim_ ? find_steering(place) : std::expected<void, Refusal>{};
+}
+
+std::expected<void, Refusal>
+Port::choose_queues(const std::string& place, std::size_t workers, const rte_eth_dev_info& info) {
+    if (info.max_tx_queues < workers) {
+        return std::unexpected(Refusal{
+            place,
+            fmt::format(
+                "{} ({}) has {} transmit queues, but every one of the {} workers needs one",
+                description_.device,
+                description_.driver,
+                info.max_tx_queues,
+                workers
+            ),
+            fmt::format("configure at most {} workers", info.max_tx_queues)
+        });
+    }
+    rx_queues_ = std::min<std::size_t>(workers, info.max_rx_queues);
+    if (rx_queues_ < workers) {
+        spdlog::warn(
+            "port {}: {} has {} receive queues, so workers from {} on receive nothing from it",
+            description_.name,
+            description_.driver,
+            rx_queues_,
+            rx_queues_
+        );
+    }
+    return {};
+}
+
+std::expected<void, Refusal> Port::choose_mtu(const config::PortConfig& config) {
+    if (claim_) {
+        // The kernel's MTU stays the kernel's: ours is what we send at most.
+        description_.mtu = config.mtu.value_or(static_cast<std::uint16_t>(claim_->facts().mtu));
+        return {};
+    }
+    if (config.mtu) {
+        const int error = ::rte_eth_dev_set_mtu(dpdk_port_, *config.mtu);
+        // A driver that knows no MTU (pcap, ring) sends what it is given.
+        if (error != 0 && error != -ENOTSUP) {
+            return std::unexpected(dpdk_refusal(
+                place_text(config.place),
+                fmt::format("{} does not take mtu = {}", description_.device, *config.mtu),
+                error,
+                "lower it"
+            ));
+        }
+        description_.mtu = *config.mtu;
+        return {};
+    }
+    if (::rte_eth_dev_get_mtu(dpdk_port_, &description_.mtu) != 0) {
+        description_.mtu = RTE_ETHER_MTU;
+    }
+    return {};
+}
+
+std::expected<void, Refusal>
+Port::set_up_queues(std::span<const PacketPool> pools, std::uint64_t rx_offloads) {
+    const auto refuse = [&](const char* direction, std::size_t queue, int error) {
+        return std::unexpected(dpdk_refusal(
+            "",
+            fmt::format(
+                "{} queue {} of {} cannot be set up", direction, queue, description_.device
+            ),
+            error,
+            claim_ ? "check that nothing else has an AF_XDP socket on it (ss --xdp)"
+                   : "run with --log-level debug for all that DPDK says"
+        ));
+    };
+    std::uint16_t rx_descriptors = claim_ ? af_xdp_descriptors : device_descriptors;
+    std::uint16_t tx_descriptors = rx_descriptors;
+    if (const int error =
+            ::rte_eth_dev_adjust_nb_rx_tx_desc(dpdk_port_, &rx_descriptors, &tx_descriptors);
+        error != 0) {
+        return refuse("the", 0, error);
+    }
+    const auto node = static_cast<unsigned>(::rte_eth_dev_socket_id(dpdk_port_));
+    rte_eth_dev_info info{};
+    (void)::rte_eth_dev_info_get(dpdk_port_, &info);
+    rte_eth_rxconf rx_conf = info.default_rxconf;
+    rx_conf.offloads = rx_offloads;
+    for (std::uint16_t queue = 0; queue < rx_queues_; ++queue) {
+        const int error = call_quietly([&] {
+            return ::rte_eth_rx_queue_setup(
+                dpdk_port_, queue, rx_descriptors, node, &rx_conf, pools[queue].get()
+            );
+        });
+        if (error != 0) {
+            return refuse("receive", queue, error);
+        }
+    }
+    for (std::uint16_t queue = 0; queue < pools.size(); ++queue) {
+        const int error =
+            ::rte_eth_tx_queue_setup(dpdk_port_, queue, tx_descriptors, node, nullptr);
+        if (error != 0) {
+            return refuse("transmit", queue, error);
+        }
+    }
+    return {};
+}
+
+std::expected<void, Refusal> Port::find_steering(const std::string& place) {
+    auto found = bpf::find_steering(claim_->facts().index);
+    if (!found) {
+        return std::unexpected(Refusal{place, found.error().cause, found.error().remedy});
+    }
+    steering_ = std::move(*found);
+    spdlog::info(
+        "port {}: steering attached to {} ({} mode)",
+        description_.name,
+        description_.device,
+        bpf::attach_mode_name(steering_->mode())
+    );
+    return {};
+}
+
+std::expected<void, Refusal> Port::start(const std::string& place) {
+    if (const int error = ::rte_eth_dev_start(dpdk_port_); error != 0) {
+        return std::unexpected(dpdk_refusal(
+            place,
+            fmt::format("{} does not start", description_.device),
+            error,
+            "run with --log-level debug for all that DPDK says"
+        ));
+    }
+    rte_ether_addr mac{};
+    if (const int error = ::rte_eth_macaddr_get(dpdk_port_, &mac); error != 0) {
+        return std::unexpected(dpdk_refusal(place, "no MAC address", error, "report it"));
+    }
+    std::memcpy(description_.mac.bytes.data(), mac.addr_bytes, sizeof(mac.addr_bytes));
+    spdlog::info(
+        "port {}: {} ({}), MAC {}, MTU {}, {} receive queues",
+        description_.name,
+        description_.device,
+        description_.driver,
+        description_.mac.to_string(),
+        description_.mtu,
+        rx_queues_
+    );
+    return {};
+}
+
+Port::~Port() {
+    if (!is_probed_) {
+        return;
+    }
+    const StderrCapture capture;
+    if (const int error = ::rte_eth_dev_stop(dpdk_port_); error != 0 && error != -ENOTSUP) {
+        spdlog::warn("port {}: does not stop: {}", description_.name, ::rte_strerror(-error));
+    }
+    if (const int error = ::rte_eth_dev_close(dpdk_port_); error != 0) {
+        spdlog::warn("port {}: does not close: {}", description_.name, ::rte_strerror(-error));
+    }
+}
+
+PortObservation Port::observe() {
+    PortObservation observation;
+    if (claim_) {
+        // net_af_xdp says "up" whatever the kernel sees.
+        if (const auto facts = read_interface_facts(claim_->facts().name)) {
+            observation.link = facts->is_up && facts->has_carrier ? LinkState::up : LinkState::down;
+        }
+    } else {
+        rte_eth_link link{};
+        if (::rte_eth_link_get_nowait(dpdk_port_, &link) == 0) {
+            observation.link =
+                link.link_status == RTE_ETH_LINK_UP ? LinkState::up : LinkState::down;
+        }
+    }
+    if (steering_) {
+        if (const auto counters = steering_->read_counters()) {
+            observation.steering = SteeringCounters{
+                .to_workers = counters->redirected,
+                .to_kernel = counters->passed + counters->malformed,
+                .without_socket = counters->dropped_no_socket
+            };
+        } else {
+            spdlog::warn("port {}: {}", description_.name, counters.error().text());
+        }
+    }
+    return observation;
+}
+
+} // namespace penstock

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/dpdk/worker.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+
+namespace penstock {
+
+namespace {
+
+constexpr std::uint64_t house_period_us = 250;
+constexpr std::uint64_t late_after_us = 20;
+// The whole flow table is looked at once in this time, far below the coarse clock's wrap of 8,192 s
+// ...
+constexpr std::uint64_t sweep_period_us = 60'000'000;
+// ... but no housekeeping looks at more than this, some 10 µs of cache misses: time lost in a stall
+// is made up for in small steps.
+constexpr std::size_t sweep_buckets_most = 128;
+
+// Coarse: a read of the vDSO page whatever the clock source; 4 ms of error do not matter here.
+std::uint64_t coarse_monotonic_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void sleep_ns(std::uint32_t length_ns) {
+    const timespec length{.tv_sec = 0, .tv_nsec = static_cast<long>(length_ns)};
+    // Woken early by a signal: then the queues are looked at early.
+    (void)::clock_nanosleep(CLOCK_MONOTONIC, 0, &length, nullptr);
+}
+
+} // namespace
+
+Worker::Worker(const WorkerSetup& setup)
+    : index_(setup.index),
+      ports_(setup.ports),
+      flows_(setup.flow_memory),
+      publication_(*setup.publication),
+      context_{
+          .flows = flows_,
+          .next_hops = *setup.next_hops,
+          .ports = setup.port_facts,
+          .stats = setup.stats,
+      },
+      ticks_per_us_(std::max<std::uint64_t>(1, ::rte_get_tsc_hz() / 1'000'000U)),
+      idle_policy_(
+          setup.is_adaptive ? IdlePolicy::adaptive(IdlePolicy::spin_ns * ticks_per_us_ / 1000)
+                            : IdlePolicy::spin()
+      ) {
+    context_.stats.worker->flow_capacity.set(flows_.capacity());
+}
+
+void Worker::run() {
+    last_round_tsc_ = ::rte_rdtsc();
+    last_house_tsc_ = last_round_tsc_;
+    now_ = CoarseTime::from_seconds(coarse_monotonic_ns() / 1'000'000'000U);
+    while (!stop_.load(std::memory_order_relaxed)) {
+        const bool was_busy = poll_all();
+        const std::uint64_t now = ::rte_rdtsc();
+        const std::uint64_t gap = now - last_round_tsc_;
+        last_round_tsc_ = now;
+        late_polls_ += gap > late_after_us * ticks_per_us_ ? 1 : 0;
+        if (was_busy) {
+            busy_ticks_ += gap;
+            idle_policy_.note_traffic(now);
+        }
+        if (now - last_house_tsc_ >= house_period_us * ticks_per_us_) {
+            keep_house(now);
+        }
+        if (!was_busy) {
+            idle(now);
+        }
+    }
+    keep_house(::rte_rdtsc());
+    publication_.report_gone(index_);
+}
+
+bool Worker::poll_all() {
+    if (publication_.acquire() == nullptr) {
+        // Nothing can be decided yet: what arrives waits in the ring, or the NIC drops it.
+        return false;
+    }
+    bool any = false;
+    for (const WorkerPort& port : ports_) {
+        if (!port.receives) {
+            continue;
+        }
+        std::array<rte_mbuf*, max_burst> burst;
+        const std::uint16_t count =
+            ::rte_eth_rx_burst(port.dpdk_port, port.queue, burst.data(), max_burst);
+        ++polls_;
+        if (count == 0) {
+            ++empty_polls_;
+            continue;
+        }
+        any = true;
+        handle_burst(port, {burst.data(), count});
+    }
+    return any;
+}
+
+void Worker::handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst) {
+    std::uint64_t bytes = 0;
+    for (rte_mbuf* const buffer : burst) {
+        ::rte_prefetch0(rte_pktmbuf_mtod(buffer, const void*));
+    }
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        const rte_mbuf& buffer = *burst[i];
+        bytes += buffer.pkt_len;
+        packets_[i] = {
+            .data = rte_pktmbuf_mtod(&buffer, std::uint8_t*),
+            .length = buffer.data_len,
+            .total_length = buffer.pkt_len,
+            .headroom = buffer.data_off,
+            .rx_port = from.id,
+        };
+    }
+    WorkerCounters& counters = *context_.stats.worker;
+    counters.rx_packets.add(burst.size());
+    counters.rx_bytes.add(bytes);
+    process_burst(
+        context_,
+        publication_.acquire(),
+        now_,
+        std::span(packets_).first(burst.size()),
+        std::span(verdicts_).first(burst.size())
+    );
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        dispatch(burst[i], packets_[i], verdicts_[i]);
+    }
+    for (const WorkerPort& port : ports_) {
+        if (TxBatch& batch = tx_[port.id.value]; batch.count != 0) {
+            flush(port, batch);
+        }
+    }
+    free_dropped();
+}
+
+void Worker::dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& verdict) {
+    switch (verdict.kind) {
+    case VerdictKind::forward:
+    case VerdictKind::reply: {
+        // A driver that takes single segments would send the first one and garbage.
+        if (buffer->nb_segs > 1 && !ports_[verdict.tx_port.value].sends_segments) [[unlikely]] {
+            drop(buffer, DropReason::too_big);
+            return;
+        }
+        buffer->data_off = packet.headroom;
+        buffer->data_len = static_cast<std::uint16_t>(packet.length);
+        buffer->pkt_len = packet.total_length;
+        TxBatch& batch = tx_[verdict.tx_port.value];
+        batch.packets[batch.count++] = buffer;
+        return;
+    }
+    case VerdictKind::kernel:
+        drop(buffer, DropReason::no_exception_path);
+        return;
+    case VerdictKind::drop:
+        dropped_[dropped_count_++] = buffer; // process_burst() has counted it
+        return;
+    }
+}
+
+void Worker::flush(const WorkerPort& to, TxBatch& batch) {
+    // Before sending: afterwards the buffers are the driver's.
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < batch.count; ++i) {
+        bytes += batch.packets[i]->pkt_len;
+    }
+    const std::uint16_t sent =
+        ::rte_eth_tx_burst(to.dpdk_port, to.queue, batch.packets.data(), batch.count);
+    for (std::size_t i = sent; i < batch.count; ++i) {
+        bytes -= batch.packets[i]->pkt_len;
+        drop(batch.packets[i], DropReason::tx_queue_full);
+    }
+    batch.count = 0;
+    WorkerCounters& counters = *context_.stats.worker;
+    counters.tx_packets.add(sent);
+    counters.tx_bytes.add(bytes);
+}
+
+void Worker::drop(rte_mbuf* buffer, DropReason reason) {
+    context_.stats.worker->drops[static_cast<std::size_t>(reason)].add(1);
+    dropped_[dropped_count_++] = buffer;
+}
+
+void Worker::free_dropped() {
+    if (dropped_count_ != 0) {
+        ::rte_pktmbuf_free_bulk(dropped_.data(), dropped_count_);
+        dropped_count_ = 0;
+    }
+}
+
+void Worker::keep_house(std::uint64_t now_tsc) {
+    const std::uint64_t now_ns = coarse_monotonic_ns();
+    now_ = CoarseTime::from_seconds(now_ns / 1'000'000'000U);
+    const std::uint64_t elapsed_us = (now_tsc - last_house_tsc_) / ticks_per_us_;
+    last_house_tsc_ = now_tsc;
+
+    const Snapshot* const snapshot = publication_.acquire();
+    sweep_credit_ += elapsed_us * flows_.bucket_count();
+    const std::size_t buckets =
+        std::min<std::size_t>(sweep_credit_ / sweep_period_us, sweep_buckets_most);
+    if (buckets != 0) {
+        sweep_credit_ -= buckets * sweep_period_us;
+        expire_flows(context_, snapshot, now_, buckets);
+    }
+
+    WorkerCounters& counters = *context_.stats.worker;
+    counters.flows.set(flows_.size());
+    counters.generation.set(snapshot != nullptr ? snapshot->generation() : 0);
+    counters.polls.add(polls_);
+    counters.empty_polls.add(empty_polls_);
+    counters.late_polls.add(late_polls_);
+    counters.busy_ns.add(busy_ticks_ * 1000 / ticks_per_us_);
+    polls_ = 0;
+    empty_polls_ = 0;
+    late_polls_ = 0;
+    busy_ticks_ = 0;
+    counters.heartbeat_ns.set(now_ns);
+    publication_.report_quiescent(index_); // `snapshot` is not used beyond this line
+}
+
+void Worker::idle(std::uint64_t now_tsc) {
+    const std::uint32_t length_ns = idle_policy_.choose_sleep_ns(now_tsc);
+    if (length_ns == 0) {
+        ::rte_pause();
+        return;
+    }
+    sleep_ns(length_ns);
+    last_round_tsc_ = ::rte_rdtsc(); // a sleep is no late poll
+}
+
+} // namespace penstock

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker: the loop that runs to completion on a pinned lcore.
+//
+//   round:        for each of its receive queues: rx burst → process_burst() → tx burst per port,
+//   free drops housekeeping: counters, flow expiry, quiescent report, heartbeat idle:
+//   idle_policy.hpp
+//
+// Thread rule: constructed on the main lcore; run() belongs to the worker's lcore; request_stop()
+// is for any thread. In run() nothing allocates, locks, logs or throws, and the only system calls
+// are the driver's and the idle wait (the clock is read through the vDSO, in its coarse form, which
+// never enters the kernel).
+#pragma once
+
+#include "dataplane/core/packet.hpp"
+#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/publish.hpp"
+#include "dataplane/dpdk/idle_policy.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+struct rte_mbuf;
+
+namespace penstock {
+
+/// A worker's queue of one port; DPDK's numbers beside ours.
+struct WorkerPort {
+    PortId id;
+    std::uint16_t dpdk_port = 0;
+    std::uint16_t queue = 0; ///< of receiving and sending
+    bool receives = true;    ///< false: the driver had fewer receive queues than we have workers
+    bool sends_segments = false; ///< packets of several segments can leave here
+};
+
+struct WorkerSetup {
+    std::size_t index = 0;
+    std::vector<WorkerPort> ports;         ///< by PortId
+    std::span<const PortFacts> port_facts; ///< by PortId; outlives the worker
+    std::span<std::byte> flow_memory;      ///< of FlowTable::bytes_for(), zeroed
+    WorkerStats stats;
+    const NextHopTable* next_hops = nullptr;
+    Publication<Snapshot>* publication = nullptr;
+    bool is_adaptive = false; ///< may sleep when idle
+};
+
+class Worker {
+public:
+    explicit Worker(const WorkerSetup& setup);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    /// Until request_stop(). The burst in hand is finished.
+    void run();
+
+    void request_stop() { stop_.store(true, std::memory_order_relaxed); }
+
+private:
+    /// What waits to leave by one port.
+    struct TxBatch {
+        std::array<rte_mbuf*, max_burst> packets{};
+        std::uint16_t count = 0;
+    };
+
+    /// Polls every queue once, if there is a snapshot; true if anything was there.
+    bool poll_all();
+    void handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst);
+    /// Queues the packet for its port, or for the free list.
+    void dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& verdict);
+    void flush(const WorkerPort& to, TxBatch& batch);
+    void drop(rte_mbuf* buffer, DropReason reason);
+    void free_dropped();
+    void keep_house(std::uint64_t now_tsc);
+    void idle(std::uint64_t now_tsc);
+
+    const std::size_t index_;
+    const std::vector<WorkerPort> ports_;
+    FlowTable flows_;
+    Publication<Snapshot>& publication_;
+    WorkerContext context_;
+    const std::uint64_t ticks_per_us_;
+    IdlePolicy idle_policy_;
+    std::atomic<bool> stop_{false}; // writer: anybody; reader: this worker
+
+    // This worker's alone.
+    CoarseTime now_;
+    std::array<Packet, max_burst>
+        packets_; // here, not on the stack: no burst pays for clearing them
+    std::array<Verdict, max_burst> verdicts_;
+    std::array<TxBatch, max_ports> tx_;
+    std::array<rte_mbuf*, max_burst> dropped_{};
+    unsigned dropped_count_ = 0;
+    std::uint64_t last_round_tsc_ = 0;
+    std::uint64_t last_house_tsc_ = 0;
+    std::uint64_t sweep_credit_ = 0; ///< bucket-microseconds owed to the sweep
+    std::uint64_t busy_ticks_ = 0;   // since the last housekeeping
+    std::uint64_t polls_ = 0;
+    std::uint64_t empty_polls_ = 0;
+    std::uint64_t late_polls_ = 0;
+};
+
+} // namespace penstock

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/core/rewrite.hpp"
+
+#include "dataplane/core/parse.hpp"
+#include "tests/unit/core/desired.hpp"
+
+#include <gtest/gtest.h>
+#include <random>
+
+namespace penstock {
+namespace {
+
+using test::Bytes;
+using test::FrameBuffer;
+using test::PacketBuilder;
+
+constexpr MacAddress hop_mac{{0x02, 0, 0, 0, 0, 0xbb}};
+
+// One backend of each forwarding mode, and everything a rewrite wants.
+class RewriteTest : public testing::Test {
+protected:
+    void SetUp() override {
+        auto on_link = test::service("198.51.100.11", {test::backend("10.0.2.2")});
+        on_link.forwarding = Forwarding::l2dsr;
+        const auto state =
+            test::desired({test::service("198.51.100.10", {test::backend("10.0.1.11")}), on_link});
+        const auto compiled = compile_snapshot(state, ids_, nullptr);
+        ASSERT_TRUE(compiled);
+        snapshot_ = *compiled;
+        ipip_ = &entry(state.services[0]);
+        l2dsr_ = &entry(state.services[1]);
+    }
+
+    const BackendEntry& entry(const ServiceSpec& service) {
+        return snapshot_->backend(ids_.backend(service.key, service.backends[0].key));
+    }
+
+    std::optional<DropReason> rewrite(FrameBuffer& buffer, const BackendEntry& backend) {
+        const ParsedPacket parsed = parse_packet(buffer.packet);
+        EXPECT_EQ(parsed.kind, PacketKind::ipv4);
+        hops_->set({1}, {.mac = hop_mac, .port = {0}});
+        return rewrite_for_backend(
+            buffer.packet, parsed, backend, hops_->load({1}), port_, next_ip_id_
+        );
+    }
+
+    IdRegistry ids_;
+    std::shared_ptr<const Snapshot> snapshot_;
+    const BackendEntry* ipip_ = nullptr;
+    const BackendEntry* l2dsr_ = nullptr;
+    PortFacts port_{.mac = test::our_mac, .mtu = 1500};
+    std::unique_ptr<NextHopTable> hops_ = std::make_unique<NextHopTable>();
+    std::uint16_t next_ip_id_ = 0x7788;
+};
+
+TEST_F(RewriteTest, IpipBytesAreExact) {
+    const Bytes frame =
+        PacketBuilder::tcp().from("192.0.2.1").to("198.51.100.10").dont_fragment().build();
+    FrameBuffer buffer(frame, 20);
+    ASSERT_FALSE(rewrite(buffer, *ipip_));
+    Bytes expected{
+        0x02, 0x00, 0x00, 0x00, 0x00, 0xbb, // next hop
+        0x02, 0x00, 0x00, 0x00, 0x00, 0xaa, // our port
+        0x08, 0x00,                         //
+        0x45, 0x00, 0x00, 0x3c,             // 20 + 40 bytes
+        0x00, 0x00, 0x40, 0x00,             // id 0, DF
+        0x40, 0x04, 0x00, 0x00,             // TTL 64, protocol 4
+        0x0a, 0x00, 0x00, 0x01,             // 10.0.0.1
+        0x0a, 0x00, 0x01, 0x0b,             // 10.0.1.11
+    };
+    const std::uint16_t checksum = test::naive_checksum(std::span(expected).subspan(14));
+    expected[24] = static_cast<std::uint8_t>(checksum >> 8U);
+    expected[25] = static_cast<std::uint8_t>(checksum & 0xffU);
+    test::append(expected, {frame.begin() + 14, frame.end()});
+    EXPECT_EQ(buffer.bytes(), expected);
+    EXPECT_EQ(buffer.packet.length, frame.size() + 20);
+    EXPECT_EQ(buffer.packet.total_length, frame.size() + 20);
+    EXPECT_EQ(buffer.packet.headroom, 0);
+}
+
+TEST_F(RewriteTest, L2dsrChangesNothingButTheAddresses) {
+    const Bytes frame = PacketBuilder::tcp().to("198.51.100.11").tos(0x2e).payload(9).build();
+    FrameBuffer buffer(frame, 0); // needs no headroom
+    ASSERT_FALSE(rewrite(buffer, *l2dsr_));
+    Bytes expected = frame;
+    std::copy(hop_mac.bytes.begin(), hop_mac.bytes.end(), expected.begin());
+    std::copy(test::our_mac.bytes.begin(), test::our_mac.bytes.end(), expected.begin() + 6);
+    EXPECT_EQ(buffer.bytes(), expected);
+}
+
+TEST_F(RewriteTest, KeepsVlanTags) {
+    for (const BackendEntry* backend : {ipip_, l2dsr_}) {
+        const Bytes frame =
+            PacketBuilder::udp().vlan(100, ethertype_qinq).vlan(0x2007).payload(3).build();
+        FrameBuffer buffer(frame);
+        ASSERT_FALSE(rewrite(buffer, *backend));
+        const Bytes sent = buffer.bytes();
+        EXPECT_TRUE(std::equal(frame.begin() + 12, frame.begin() + 22, sent.begin() + 12));
+        EXPECT_EQ(Bytes(sent.end() - 31, sent.end()), Bytes(frame.end() - 31, frame.end()));
+        const ParsedPacket parsed = parse_packet(buffer.packet);
+        EXPECT_EQ(parsed.kind, PacketKind::ipv4);
+        EXPECT_EQ(parsed.protocol, backend == ipip_ ? protocol_ipip : protocol_udp);
+    }
+}
+
+// RFC 2003 3.1 and RFC 6864 4.1: DF is copied; an atomic datagram needs no identification, any
+// other one gets the next.
+TEST_F(RewriteTest, DontFragmentDecidesTheIdentification) {
+    const auto outer_of = [&](const Bytes& frame) {
+        FrameBuffer buffer(frame);
+        EXPECT_FALSE(rewrite(buffer, *ipip_));
+        return read_header<Ipv4Header>(buffer.packet.data + 14);
+    };
+    const Bytes fixed = PacketBuilder::udp().dont_fragment().build();
+    const Bytes loose = PacketBuilder::udp().build();
+    EXPECT_EQ(outer_of(loose).id.host(), 0x7788);
+    EXPECT_EQ(outer_of(fixed).id.host(), 0);
+    EXPECT_EQ(outer_of(fixed).fragment.host(), Ipv4Header::dont_fragment);
+    EXPECT_EQ(outer_of(loose).id.host(), 0x7789);
+    EXPECT_EQ(outer_of(loose).fragment.host(), 0);
+    next_ip_id_ = 0xffff;
+    EXPECT_EQ(outer_of(loose).id.host(), 0xffff);
+    EXPECT_EQ(outer_of(loose).id.host(), 0);
+}
+
+TEST_F(RewriteTest, CopiesDscpAndEcn) {
+    for (unsigned tos = 0; tos < 256; ++tos) {
+        FrameBuffer buffer(PacketBuilder::udp().tos(static_cast<std::uint8_t>(tos)).build());
+        ASSERT_FALSE(rewrite(buffer, *ipip_));
+        ASSERT_EQ(read_header<Ipv4Header>(buffer.packet.data + 14).tos, tos);
+        ASSERT_EQ(test::naive_checksum({buffer.packet.data + 14, 20}), 0) << tos;
+    }
+}
+
+TEST_F(RewriteTest, OuterChecksumIsRightForEveryLengthAndIdentification) {
+    std::mt19937 random(1);
+    for (int i = 0; i < 5000; ++i) {
+        auto builder = PacketBuilder::udp();
+        builder.payload(random() % 1400).tos(static_cast<std::uint8_t>(random()));
+        if (random() % 2 == 0) {
+            builder.dont_fragment();
+        }
+        next_ip_id_ = static_cast<std::uint16_t>(random());
+        FrameBuffer buffer(builder.build());
+        ASSERT_FALSE(rewrite(buffer, *ipip_));
+        ASSERT_EQ(test::naive_checksum({buffer.packet.data + 14, 20}), 0);
+        ASSERT_NE(read_header<Ipv4Header>(buffer.packet.data + 14).checksum.raw, 0xffff);
+    }
+}
+
+TEST_F(RewriteTest, TooBigLeavesThePacketAlone) {
+    // 1,500 bytes out: 1,480 in, of which 28 are headers.
+    FrameBuffer fits(PacketBuilder::udp().payload(1452).build());
+    EXPECT_FALSE(rewrite(fits, *ipip_));
+    const Bytes frame = PacketBuilder::udp().payload(1453).build();
+    FrameBuffer big(frame);
+    const std::uint16_t id = next_ip_id_;
+    EXPECT_EQ(rewrite(big, *ipip_), DropReason::too_big);
+    EXPECT_EQ(big.bytes(), frame);
+    EXPECT_EQ(big.packet.headroom, 128);
+    EXPECT_EQ(next_ip_id_, id);
+    FrameBuffer bare(frame);
+    EXPECT_FALSE(rewrite(bare, *l2dsr_)); // 1,481 bytes: no outer header, no trouble
+}
+
+// Padding travels along. A frame that pads a small packet beyond the MTU must not reach a driver.
+TEST_F(RewriteTest, PaddingCountsForTheMtu) {
+    FrameBuffer fits(PacketBuilder::udp().payload(10).padding(1442).build());
+    EXPECT_FALSE(rewrite(fits, *ipip_));
+    EXPECT_EQ(fits.packet.length, 14 + 1500U);
+    EXPECT_EQ(read_header<Ipv4Header>(fits.packet.data + 14).total_length.host(), 20 + 28 + 10);
+    FrameBuffer big(PacketBuilder::udp().payload(10).padding(1443).build());
+    EXPECT_EQ(rewrite(big, *ipip_), DropReason::too_big);
+}
+
+TEST_F(RewriteTest, NoHeadroomLeavesThePacketAlone) {
+    const Bytes frame = PacketBuilder::udp().build();
+    for (std::uint16_t headroom = 0; headroom < 20; ++headroom) {
+        FrameBuffer buffer(frame, headroom);
+        EXPECT_EQ(rewrite(buffer, *ipip_), DropReason::no_headroom);
+        EXPECT_EQ(buffer.bytes(), frame);
+        EXPECT_EQ(buffer.packet.headroom, headroom);
+    }
+}
+
+} // namespace
+} // namespace penstock
