@@ -45,7 +45,9 @@ std::string underline(std::string_view line, std::size_t characters) {
         width += terminal_width(character.code);
         line.remove_prefix(character.bytes);
     }
-    return "^" + std::string(width > 1 ? width - 1 : 0, '~');
+    std::string out(std::max<std::size_t>(width, 1), '~');
+    out.front() = '^';
+    return out;
 }
 
 } // namespace
@@ -93,8 +95,11 @@ std::string render(const Diagnostic& diagnostic) {
         const std::string_view line = diagnostic.line;
         const std::size_t before = diagnostic.caret_column - 1;
         out += fmt::format("    {}\n", line);
-        out += "    " + indent_caret(line, before) +
-               underline(line.substr(offset_of(line, before)), place.length) + "\n";
+        out += fmt::format(
+            "    {}{}\n",
+            indent_caret(line, before),
+            underline(line.substr(offset_of(line, before)), place.length)
+        );
     }
     out += fmt::format("  help: {}\n", diagnostic.remedy);
     return out;

@@ -62,7 +62,7 @@ Diagnostic explain_errno(const std::string& path, int error) {
 std::optional<Diagnostic> refuse_kind(const std::string& path, const struct stat& status) {
     if (S_ISDIR(status.st_mode)) {
         return diagnose_file(
-            path, "this is a directory", "name the file in it: " + path + "/penstock.toml"
+            path, "this is a directory", fmt::format("name the file in it: {}/penstock.toml", path)
         );
     }
     if (!S_ISREG(status.st_mode)) {

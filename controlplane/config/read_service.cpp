@@ -104,7 +104,7 @@ std::vector<ServiceConfig> ServiceReader::read(const Value& list) {
 ServiceConfig ServiceReader::read_service(const Value& value) {
     const Value* name = value.find("name");
     const bool named = name != nullptr && name->kind == ValueKind::string;
-    const std::string what = named ? "service " + quote(name->text) : "a service";
+    const std::string what = named ? fmt::format("service {}", quote(name->text)) : "a service";
     const TableReader table(findings_, value, what, service_keys);
 
     ServiceConfig service;
@@ -201,7 +201,7 @@ void ServiceReader::read_policy(const TableReader& table, ServiceConfig& service
 
 void ServiceReader::read_probe_of(const TableReader& table, ServiceConfig& service) {
     if (const Value* probe = table.find("probe")) {
-        service.probe = read_probe(findings_, *probe, "the probe of " + table.what());
+        service.probe = read_probe(findings_, *probe, fmt::format("the probe of {}", table.what()));
         return;
     }
     if (service.spec.key.protocol == Protocol::udp) {
@@ -257,8 +257,9 @@ void ServiceReader::read_backends(const TableReader& table, ServiceConfig& servi
 
 BackendSpec
 ServiceReader::read_backend(const Value& value, const ServiceSpec& service, SeenBackends& seen) {
-    const std::string what =
-        service.name.empty() ? "a backend" : "a backend of service " + quote(service.name);
+    const std::string what = service.name.empty()
+                                 ? "a backend"
+                                 : fmt::format("a backend of service {}", quote(service.name));
     const TableReader table(findings_, value, what, backend_keys);
     BackendSpec backend;
     if (const Value* name = table.require("name", "name = \"web-1\"")) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/config/text.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -149,9 +151,9 @@ std::string quote(std::string_view text) {
     for (std::size_t count = 0; end < text.size() && count < max_quoted; ++count) {
         end += decode_character(text.substr(end)).bytes;
     }
-    std::string out = "'" + make_printable(text.substr(0, end));
-    std::ranges::replace(out, '\t', ' ');
-    return out + (end < text.size() ? "…'" : "'");
+    std::string printable = make_printable(text.substr(0, end));
+    std::ranges::replace(printable, '\t', ' ');
+    return fmt::format("'{}{}'", printable, end < text.size() ? "…" : "");
 }
 
 std::optional<std::string_view>
