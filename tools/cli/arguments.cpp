@@ -319,6 +319,7 @@ std::optional<double> Invocation::seconds(std::string_view option) const {
 
 std::expected<Invocation, Failure> parse_topic(std::span<const std::string> words) {
     std::vector<Word> topic;
+    topic.reserve(words.size());
     for (std::size_t i = 0; i < words.size(); ++i)
         topic.push_back({words[i], i});
     if (topic.empty())

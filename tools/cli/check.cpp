@@ -62,9 +62,11 @@ std::string describe_port(const config::PortConfig& port) {
 std::string summarize(const config::Configuration& configuration, std::string_view file) {
     const config::DataplaneConfig& dataplane = configuration.dataplane;
     std::vector<std::string> ports;
+    ports.reserve(dataplane.ports.size());
     for (const config::PortConfig& port : dataplane.ports)
         ports.push_back(describe_port(port));
     std::vector<std::string> services;
+    services.reserve(configuration.services.size());
     for (const config::ServiceConfig& service : configuration.services) {
         services.push_back(fmt::format(
             "{} ({}, {}, {})",

@@ -8,7 +8,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <unistd.h>
 
 namespace penstock::cli {
@@ -26,7 +26,9 @@ std::expected<std::string, config::Diagnostic> read_stdin() {
         if (count < 0) {
             return std::unexpected(config::Diagnostic{
                 .place = {.file = displayed_name("-"), .line = 1, .column = 1},
-                .cause = fmt::format("cannot read standard input: {}", std::strerror(errno)),
+                .cause = fmt::format(
+                    "cannot read standard input: {}", std::generic_category().message(errno)
+                ),
                 .remedy = "name the file instead of -",
                 .line = {}
             });

@@ -9,10 +9,10 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
-#include <cstring>
 #include <memory>
 #include <new>
 #include <sys/un.h>
+#include <system_error>
 
 namespace penstock::cli {
 namespace {
@@ -78,7 +78,7 @@ Failure connect_failure(const std::string& socket, int error) {
     case EPERM:
         return unreachable(
             socket,
-            std::strerror(error),
+            std::generic_category().message(error),
             "run it as root or as a member of the socket's group: ls -l " + socket
         );
     case ECONNREFUSED:
@@ -91,7 +91,9 @@ Failure connect_failure(const std::string& socket, int error) {
         return unreachable(socket, "no such file", start_remedy);
     default:
         return unreachable(
-            socket, error == 0 ? "connection failed" : std::strerror(error), start_remedy
+            socket,
+            error == 0 ? std::string("connection failed") : std::generic_category().message(error),
+            start_remedy
         );
     }
 }

@@ -32,6 +32,7 @@ std::expected<ExitCode, Failure> run(const Invocation& invocation, Output& outpu
 
 int run_program(const std::vector<std::string>& arguments) {
     Output output = Output::of_process();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread
     const char* socket = std::getenv("PENSTOCK_SOCKET");
     const auto invocation = parse_arguments(arguments, socket == nullptr ? "" : socket);
     const auto result = invocation ? run(*invocation, output) : std::unexpected(invocation.error());

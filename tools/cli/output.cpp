@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 #include <unistd.h>
 
 namespace penstock::cli {
@@ -35,8 +36,10 @@ Output::Output(
       colour_(colour) {}
 
 Output Output::of_process() {
+    // NOLINTBEGIN(concurrency-mt-unsafe): there is no other thread
     const char* no_colour = std::getenv("NO_COLOR"); // set to anything but nothing: no-color.org
     const char* term = std::getenv("TERM");
+    // NOLINTEND(concurrency-mt-unsafe)
     const bool colour = (no_colour == nullptr || *no_colour == '\0') &&
                         (term == nullptr || std::strcmp(term, "dumb") != 0);
     return {stdout, stderr, isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1, colour};
@@ -139,7 +142,8 @@ std::expected<void, Failure> Output::finish() {
     clear_progress();
     errno = 0;
     if (std::fflush(out_) != 0 || std::ferror(out_) != 0) {
-        const char* reason = errno != 0 ? std::strerror(errno) : "an earlier write failed";
+        const std::string reason =
+            errno != 0 ? std::generic_category().message(errno) : "an earlier write failed";
         return std::unexpected(Failure{
             .code = ExitCode::refused,
             .cause = fmt::format("cannot write the output: {}", reason),

@@ -28,11 +28,14 @@ struct Cell {
     Colour colour = Colour::none;
 
     // Implicit on purpose: most cells of a row are plain text.
+    // NOLINTBEGIN(google-explicit-constructor)
     Cell(std::string cell_text, Colour cell_colour = Colour::none)
         : text(std::move(cell_text)), colour(cell_colour) {}
 
     Cell(const char* cell_text, Colour cell_colour = Colour::none)
         : text(cell_text), colour(cell_colour) {}
+
+    // NOLINTEND(google-explicit-constructor)
 };
 
 class Table {

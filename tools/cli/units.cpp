@@ -128,7 +128,7 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
         return std::nullopt;
     const auto days = std::chrono::sys_days{date}.time_since_epoch();
     const std::int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(days).count() +
-                                 *hour * 3600 + *minute * 60 + *second;
+                                 std::int64_t{*hour} * 3600 + std::int64_t{*minute} * 60 + *second;
     return seconds * 1000 + *millisecond;
 }
 
