@@ -50,7 +50,7 @@ def with_text(idle, old: str, new: str) -> None:
 WORKER = f"workers = [{max(os.sched_getaffinity(0))}]"
 ENVIRONMENT = {
     "missing-interface": ('"eth1"', '"eth9"', "eth9"),
-    "missing-lcore": (WORKER, "workers = [4000]", "4000"),
+    "missing-lcore": (WORKER, "workers = [1000]", "1000"),
     "missing-device": ('interface = "eth1"', 'device = "0000:ff:1f.7"', "0000:ff:1f.7"),
 }
 
