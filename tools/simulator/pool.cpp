@@ -72,8 +72,7 @@ bool Pool::try_change(Change kind) {
     case Change::add:
         break;
     case Change::remove:
-        // What is removed keeps its flows, also if it was down: nobody probes it any more.
-        keeps_[backend.key.address.ipv4().raw] = true;
+        // What is removed stays as it was: `keeps_` says so already.
         pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(index));
         return true;
     case Change::weight:

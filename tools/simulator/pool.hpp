@@ -32,7 +32,7 @@ public:
     [[nodiscard]] const DesiredState& state() const { return state_; }
 
     /// True if a flow of the backend with this IPv4 address must stay with it: it is neither down
-    /// nor disabled. A removed backend keeps its flows.
+    /// nor disabled. A removed backend stays as it was when it was removed.
     [[nodiscard]] bool keeps_flows(Be32 address) const;
 
 private:
