@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reconciler, first half: what is wanted. reconcile.cpp has the way to the dataplane.
+// Reconciler, what is wanted: changes of the configuration and of overrides. Its other parts:
+// reconciler_start.cpp (which configuration), reconciler_push.cpp (the way to the dataplane),
+// reconciler_wait.cpp (who waits for it).
 #include "controlplane/state/reconciler.hpp"
 
 #include "controlplane/state/atomic_file.hpp"
@@ -13,22 +15,6 @@ namespace penstock {
 
 namespace {
 
-constexpr std::chrono::seconds live_wait{5};
-
-std::size_t count_all_backends(const config::Configuration& configuration) {
-    std::size_t count = 0;
-    for (const config::ServiceConfig& service : configuration.services) {
-        count += service.spec.backends.size();
-    }
-    return count;
-}
-
-std::string describe_size(const config::Configuration& configuration) {
-    return fmt::format(
-        "{} services, {} backends", configuration.services.size(), count_all_backends(configuration)
-    );
-}
-
 ChangeError not_saved(const Refusal& refusal, std::string_view in_force) {
     return {
         .kind = ChangeErrorKind::state_not_saved,
@@ -36,14 +22,6 @@ ChangeError not_saved(const Refusal& refusal, std::string_view in_force) {
         .remedy = refusal.remedy,
         .diagnostics = {},
     };
-}
-
-std::vector<std::string> render_warnings(const config::Diagnostics& warnings) {
-    std::vector<std::string> notes;
-    for (const config::Diagnostic& warning : warnings) {
-        notes.push_back(config::render(warning));
-    }
-    return notes;
 }
 
 std::string default_host(const ServiceKey& key) {
@@ -78,114 +56,6 @@ Reconciler::Reconciler(
 }
 
 Reconciler::~Reconciler() = default;
-
-std::expected<void, std::string> Reconciler::start() {
-    for (const std::string& sentence : set_aside_) {
-        events_.record(
-            {.type = EventType::state_damaged,
-             .severity = EventSeverity::critical,
-             .reason = sentence}
-        );
-    }
-    if (auto chosen = choose_configuration(); !chosen) {
-        return chosen;
-    }
-    last_generation_ = std::max<std::uint64_t>(last_generation_, 1);
-    rebuild_desired();
-    desired_.generation = last_generation_;
-    set_probe_targets();
-    // A moment for the dataplane to tell the health it has: the first probes of a restarted
-    // penstock-cp must not overrule it by being quicker.
-    probe_start_timer_.expires_after(std::chrono::milliseconds(500));
-    probe_start_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            begin_probing();
-        }
-    });
-    link_.start();
-    return {};
-}
-
-std::expected<void, std::string> Reconciler::choose_configuration() {
-    if (loaded_.applied) {
-        current_ = parse_saved("applied.toml", *loaded_.applied);
-    }
-    if (loaded_.pending) {
-        candidate_ = parse_saved("pending.toml", *loaded_.pending);
-    }
-    loaded_ = {};
-    if (!current_ && !candidate_) {
-        return choose_from_file();
-    }
-    const Declaration& chosen = newest();
-    report_reload(
-        ReloadSource::start,
-        ReloadResult::pending,
-        fmt::format(
-            "{}: {}",
-            candidate_ ? "pending.toml" : "applied.toml",
-            describe_size(chosen.configuration)
-        )
-    );
-    return {};
-}
-
-Reconciler::DeclarationPtr Reconciler::parse_saved(std::string_view name, const std::string& text) {
-    config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(text, std::string(name), &warnings);
-    if (parsed) {
-        return std::make_shared<const Declaration>(Declaration{
-            .text = text, .configuration = std::move(*parsed), .notes = render_warnings(warnings)
-        });
-    }
-    const std::string& cause = parsed.error().front().cause;
-    const auto sentence = directory_.set_aside(
-        name,
-        fmt::format(
-            "line {}: {}; what else is known is used", parsed.error().front().place.line, cause
-        )
-    );
-    set_aside_.push_back(sentence ? *sentence : to_string(sentence.error()));
-    events_.record(
-        {.type = EventType::state_damaged,
-         .severity = EventSeverity::critical,
-         .reason = set_aside_.back()}
-    );
-    return nullptr;
-}
-
-std::expected<void, std::string> Reconciler::choose_from_file() {
-    auto text = read_whole_file(config_file_, config::max_file_bytes);
-    if (!text) {
-        return std::unexpected(to_string(text.error()));
-    }
-    if (!*text) {
-        return std::unexpected(fmt::format(
-            "{}: no such file, and the state directory has no applied configuration; write one "
-            "(docs/reference/configuration.md) or name it with --config",
-            config_file_
-        ));
-    }
-    config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(**text, config_file_, &warnings);
-    if (!parsed) {
-        return std::unexpected(config::render(parsed.error()));
-    }
-    if (auto saved = directory_.save_pending(**text); !saved) {
-        return std::unexpected(to_string(saved.error()));
-    }
-    candidate_ = std::make_shared<const Declaration>(Declaration{
-        .text = std::move(**text),
-        .configuration = std::move(*parsed),
-        .notes = render_warnings(warnings),
-    });
-    report_reload(
-        ReloadSource::start,
-        ReloadResult::pending,
-        fmt::format("{}: {}", config_file_, describe_size(candidate_->configuration))
-    );
-    return {};
-}
 
 void Reconciler::reload_file(ReloadSource source) {
     auto text = read_whole_file(config_file_, config::max_file_bytes);
@@ -377,7 +247,7 @@ void Reconciler::set_admin(
     push();
 }
 
-const Reconciler::Declaration& Reconciler::newest() const {
+const Declaration& Reconciler::newest() const {
     return candidate_ ? *candidate_ : *current_;
 }
 
@@ -440,102 +310,6 @@ const BackendSpec* Reconciler::find_desired(const BackendRef& ref) const {
     return found == places_.end()
                ? nullptr
                : &desired_.services[found->second.first].backends[found->second.second];
-}
-
-void Reconciler::handle_transition(const BackendRef& ref, const HealthTransition& transition) {
-    const auto found = places_.find(ref);
-    if (found == places_.end()) {
-        return; // of the configuration that a candidate is about to replace
-    }
-    ServiceSpec& service = desired_.services[found->second.first];
-    BackendSpec& backend = service.backends[found->second.second];
-    backend.health = transition.to;
-    events_.record(
-        {.type = EventType::backend_health,
-         .severity = transition.to == Health::down ? EventSeverity::warning : EventSeverity::info,
-         .service = service.name,
-         .backend = backend.name,
-         .from = std::string(to_string(transition.from)),
-         .to = std::string(to_string(transition.to)),
-         .reason = transition.reason}
-    );
-    flips_[ref] = transition.to;
-    announce_service(service);
-    push();
-}
-
-void Reconciler::announce_services() {
-    std::map<ServiceKey, ServiceState> before = std::exchange(service_states_, {});
-    for (const ServiceSpec& service : desired_.services) {
-        if (const auto found = before.find(service.key); found != before.end()) {
-            service_states_.insert(*found);
-        }
-        announce_service(service);
-    }
-}
-
-void Reconciler::announce_service(const ServiceSpec& service) {
-    const ServiceState state = judge_service(service);
-    const auto before = service_states_.find(service.key);
-    const bool is_new = before == service_states_.end();
-    const bool is_undecided = std::ranges::any_of(service.backends, [](const BackendSpec& backend) {
-        return backend.health == Health::unknown;
-    });
-    // A service that is still being probed for the first time is down by rule, not by event.
-    if (is_new ? state != ServiceState::up && is_undecided : before->second == state) {
-        return;
-    }
-    events_.record(
-        {.type = EventType::service_state,
-         .severity = state == ServiceState::down       ? EventSeverity::critical
-                     : state == ServiceState::degraded ? EventSeverity::warning
-                                                       : EventSeverity::info,
-         .service = service.name,
-         .from = is_new ? std::nullopt : std::optional(std::string(to_string(before->second))),
-         .to = std::string(to_string(state)),
-         .reason = describe_service(
-             service, [this](const BackendRef& ref) { return health_of(ref).reason; }
-         )}
-    );
-    service_states_[service.key] = state;
-}
-
-void Reconciler::wait_for_live(
-    bool is_configuration, std::vector<std::string> notes, ChangeDone done
-) {
-    if (!link_.is_ready()) {
-        ChangeReply reply = make_reply(desired_.generation, true);
-        reply.notes = std::move(notes);
-        done(std::move(reply));
-        return;
-    }
-    waiters_.push_back({
-        .generation = desired_.generation,
-        .is_configuration = is_configuration,
-        .done = std::move(done),
-        .notes = std::move(notes),
-        .deadline = std::chrono::steady_clock::now() + live_wait,
-    });
-    if (waiters_.size() == 1) {
-        expire_waiters();
-    }
-}
-
-ChangeReply Reconciler::make_reply(std::uint64_t generation, bool changed) const {
-    ChangeReply reply{
-        .generation = generation, .live_generation = live_generation(), .changed = changed
-    };
-    reply.live = reply.live_generation && *reply.live_generation >= generation;
-    if (reply.live) {
-        reply.detail = fmt::format("generation {} is live", generation);
-    } else if (!link_.is_ready()) {
-        reply.detail = fmt::format(
-            "penstock-dp is away: {}; the change takes effect when it is back", dataplane_.reason
-        );
-    } else {
-        reply.detail = fmt::format("penstock-dp is still at work on generation {}", generation);
-    }
-    return reply;
 }
 
 void Reconciler::report_reload(ReloadSource source, ReloadResult result, std::string detail) {

@@ -21,6 +21,7 @@
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/health/health_checker.hpp"
 #include "controlplane/state/change.hpp"
+#include "controlplane/state/declaration.hpp"
 #include "controlplane/state/effective_state.hpp"
 #include "controlplane/state/state_directory.hpp"
 
@@ -109,16 +110,6 @@ public:
     [[nodiscard]] std::string restart_reason() const;
 
 private:
-    /// A configuration with the text it came from.
-    struct Declaration {
-        std::string text;
-        config::Configuration configuration;
-        ReloadSource source = ReloadSource::start;
-        std::vector<std::string> notes;
-    };
-
-    using DeclarationPtr = std::shared_ptr<const Declaration>;
-
     /// Somebody who waits for a generation to be live.
     struct Waiter {
         std::uint64_t generation = 0;
@@ -134,7 +125,7 @@ private:
         std::vector<HealthChange> flips;
     };
 
-    // reconciler.cpp: changes
+    // reconciler_start.cpp, reconciler.cpp, reconciler_wait.cpp
     [[nodiscard]] std::expected<void, std::string> choose_configuration();
     [[nodiscard]] std::expected<void, std::string> choose_from_file();
     [[nodiscard]] DeclarationPtr parse_saved(std::string_view name, const std::string& text);
@@ -153,7 +144,7 @@ private:
     [[nodiscard]] ChangeReply make_reply(std::uint64_t generation, bool changed) const;
     void report_reload(ReloadSource source, ReloadResult result, std::string detail);
 
-    // reconcile.cpp: the dataplane
+    // reconciler_push.cpp
     void link_ready(const Hello& hello, const Status& status) override;
     void link_failed(LinkFailure failure, const std::string& reason) override;
     void status_received(const Status& status) override;
@@ -165,6 +156,7 @@ private:
     void take_refused(const UnderWay& refused, const Refused& answer);
     void retry_later();
     void commit(const DeclarationPtr& declaration);
+    void report_not_saved(const Declaration& declaration, const Refusal& error);
     void drop_candidate(const UnderWay& refused, const std::string& reason);
     void resolve_waiters(std::uint64_t up_to);
     void expire_waiters();

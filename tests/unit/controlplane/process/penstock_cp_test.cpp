@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real penstock-cp against a fake dataplane, probing real HTTP servers on loopback.
 //
+// This file is long because every case drives the same fixture, a process with its peers.
 // All in a network namespace of its own, whose loopback has the backends' addresses.
 //
 //   test ── API (curl, control.sock) ──► penstock-cp ── dataplane.sock ──► FakeDataplane

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reconciler, second half: the way to the dataplane. reconciler.cpp has what is wanted.
+// Reconciler, the way to the dataplane: one message at a time, the newest only.
 #include "controlplane/state/reconciler.hpp"
 
 #include <algorithm>
@@ -167,34 +167,10 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
     const bool is_newest = candidate_ == declaration;
     if (is_newest) {
         candidate_.reset();
+        set_probe_targets();
     }
     if (!saved) {
-        // pending.toml stays, so that a restart finds this configuration there.
-        const std::string detail = fmt::format(
-            "generation {} is live, but {}; a restart takes it from pending.toml",
-            generation,
-            to_string(saved.error())
-        );
-        events_.record(
-            {.type = EventType::config_not_saved,
-             .severity = EventSeverity::critical,
-             .reason = detail}
-        );
-        report_reload(declaration->source, ReloadResult::not_saved, detail);
-        std::vector<Waiter> others;
-        for (Waiter& waiter : std::exchange(waiters_, {})) {
-            if (!waiter.is_configuration || waiter.generation > generation) {
-                others.push_back(std::move(waiter));
-                continue;
-            }
-            waiter.done(std::unexpected(ChangeError{
-                .kind = ChangeErrorKind::state_not_saved,
-                .detail = detail,
-                .remedy = saved.error().remedy,
-                .diagnostics = {},
-            }));
-        }
-        waiters_ = std::move(others);
+        report_not_saved(*declaration, saved.error());
         return;
     }
     if (is_newest) {
@@ -208,7 +184,6 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
                 spdlog::warn("{}", to_string(written.error()));
             }
         }
-        set_probe_targets();
     }
     events_.record(
         {.type = EventType::config_applied,
@@ -231,6 +206,34 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
         );
         last_reload_->generation = generation;
     }
+}
+
+/// Live, but not on disk: pending.toml stays, so that a restart finds this configuration there.
+void Reconciler::report_not_saved(const Declaration& declaration, const Refusal& error) {
+    const std::uint64_t generation = live_->generation;
+    const std::string detail = fmt::format(
+        "generation {} is live, but {}; a restart takes it from pending.toml",
+        generation,
+        to_string(error)
+    );
+    events_.record(
+        {.type = EventType::config_not_saved, .severity = EventSeverity::critical, .reason = detail}
+    );
+    report_reload(declaration.source, ReloadResult::not_saved, detail);
+    std::vector<Waiter> others;
+    for (Waiter& waiter : std::exchange(waiters_, {})) {
+        if (!waiter.is_configuration || waiter.generation > generation) {
+            others.push_back(std::move(waiter));
+            continue;
+        }
+        waiter.done(std::unexpected(ChangeError{
+            .kind = ChangeErrorKind::state_not_saved,
+            .detail = detail,
+            .remedy = error.remedy,
+            .diagnostics = {},
+        }));
+    }
+    waiters_ = std::move(others);
 }
 
 void Reconciler::take_refused(const UnderWay& refused, const Refused& answer) {
@@ -380,53 +383,9 @@ void Reconciler::patch_live(const std::vector<HealthChange>& changes) {
     }
 }
 
-void Reconciler::resolve_waiters(std::uint64_t up_to) {
-    std::vector<Waiter> others;
-    for (Waiter& waiter : std::exchange(waiters_, {})) {
-        if (waiter.generation > up_to) {
-            others.push_back(std::move(waiter));
-            continue;
-        }
-        ChangeReply reply = make_reply(waiter.generation, true);
-        reply.notes = std::move(waiter.notes);
-        waiter.done(std::move(reply));
-    }
-    waiters_ = std::move(others);
-}
-
-void Reconciler::expire_waiters() {
-    const auto now = std::chrono::steady_clock::now();
-    // In order of arrival, hence of deadline.
-    while (!waiters_.empty() && waiters_.front().deadline <= now) {
-        Waiter waiter = std::move(waiters_.front());
-        waiters_.erase(waiters_.begin());
-        ChangeReply reply = make_reply(waiter.generation, true);
-        reply.notes = std::move(waiter.notes);
-        waiter.done(std::move(reply));
-    }
-    if (waiters_.empty()) {
-        return;
-    }
-    waiter_timer_.expires_at(waiters_.front().deadline);
-    waiter_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            expire_waiters();
-        }
-    });
-}
-
 void Reconciler::begin_probing() {
     probe_start_timer_.cancel();
     health_.start();
-}
-
-void Reconciler::stop() {
-    for (Waiter& waiter : std::exchange(waiters_, {})) {
-        ChangeReply reply = make_reply(waiter.generation, true);
-        reply.detail =
-            "penstock-cp is ending; the change is saved and takes effect at its next start";
-        waiter.done(std::move(reply));
-    }
 }
 
 } // namespace penstock

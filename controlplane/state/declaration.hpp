@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// A configuration with the text it came from, and what is worth saying about it.
+//
+// Thread rule: immutable once made.
+#pragma once
+
+#include "controlplane/config/parse.hpp"
+#include "controlplane/state/change.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+struct Declaration {
+    std::string text;
+    config::Configuration configuration;
+    ReloadSource source = ReloadSource::start;
+    std::vector<std::string> notes; ///< the parser's warnings
+};
+
+using DeclarationPtr = std::shared_ptr<const Declaration>;
+
+/// "3 services, 12 backends".
+[[nodiscard]] std::string describe_size(const config::Configuration& configuration);
+
+/// As `penstock check` prints them, one element each.
+[[nodiscard]] std::vector<std::string> render_warnings(const config::Diagnostics& warnings);
+
+} // namespace penstock
