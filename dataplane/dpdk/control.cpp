@@ -94,7 +94,8 @@ private:
     void wait_for_next_hops();
     void publish();
     void wait_for_workers();
-    void settle();
+    [[nodiscard]] std::expected<void, Refusal> settle();
+    void answer_published(const Refusal& refusal);
     void answer_applied();
     void answer_refused(const Refusal& refusal);
     void refuse(const Change& change, const Refusal& refusal);
@@ -279,10 +280,10 @@ void Control::Session::wait_for_next_hops() {
 
 void Control::Session::publish() {
     const std::vector<IpAddress> vips = sorted_vips(product_->snapshot.get());
-    std::vector<IpAddress> both;
-    std::ranges::set_union(steered_vips_, vips, std::back_inserter(both));
-    if (both != steered_vips_) {
-        if (auto steered = setup_.port_control.steer_vips(both); !steered) {
+    std::vector<IpAddress> staying;
+    std::ranges::set_intersection(steered_vips_, vips, std::back_inserter(staying));
+    if (staying != steered_vips_) {
+        if (auto steered = setup_.port_control.steer_vips(staying); !steered) {
             product_.reset();
             // The registry now knows the ids of a state that never went live: the live one is
             // compiled once more, before anything else, to set it right.
@@ -292,7 +293,10 @@ void Control::Session::publish() {
             answer_refused(steered.error());
             return;
         }
-        steered_vips_ = both;
+        steered_vips_ = std::move(staying);
+        // What of the removed VIPs stands in the receive rings is still forwarded.
+        loop_->call_after(ring_drain_time, [this] { publish(); });
+        return;
     }
     if (published_) {
         replaced_.push_back({0, std::move(published_)});
@@ -313,43 +317,50 @@ void Control::Session::publish() {
 
 void Control::Session::wait_for_workers() {
     if (setup_.publication.grace_period_over(epoch_)) {
-        settle();
-        answer_applied();
+        if (auto settled = settle()) {
+            answer_applied();
+        } else {
+            answer_published(settled.error());
+        }
     } else if (MainLoop::Clock::now() >= deadline_) {
-        const Refusal refusal{
+        answer_published(Refusal{
             fmt::format("generation {}", desired_->generation),
             "it is published, but " + name_stuck_workers(),
             "the workers that move use it already; restart penstock-dp if that one does not come "
             "back",
-        };
-        spdlog::error("{}", to_string(refusal));
-        const Batch batch = std::move(*std::exchange(batch_, std::nullopt));
-        for (const auto& [order, change] : batch.changes) {
-            refuse(change, refusal);
-        }
-        begin_next();
+        });
     } else {
         loop_->call_after(grace_poll, [this] { wait_for_workers(); });
     }
 }
 
-void Control::Session::settle() {
+void Control::Session::answer_published(const Refusal& refusal) {
+    spdlog::error("{}", to_string(refusal));
+    const Batch batch = std::move(*std::exchange(batch_, std::nullopt));
+    for (const auto& [order, change] : batch.changes) {
+        refuse(change, refusal);
+    }
+    begin_next();
+}
+
+std::expected<void, Refusal> Control::Session::settle() {
     is_settled_ = true;
     live_generation_ = published_->generation();
     setup_.statistics.set_generation(live_generation_);
     const std::vector<IpAddress> vips = sorted_vips(published_.get());
+    std::expected<void, Refusal> steered;
     if (vips != steered_vips_) {
-        if (auto steered = setup_.port_control.steer_vips(vips)) {
+        steered = setup_.port_control.steer_vips(vips);
+        if (steered) {
             steered_vips_ = vips;
         } else {
-            // Traffic of removed VIPs still comes to workers, which count it as theirs and no
-            // service's.
-            spdlog::warn("steering keeps VIPs that are gone: {}", to_string(steered.error()));
+            steered.error().cause =
+                "live, but its new VIPs stay with the kernel: " + steered.error().cause;
         }
     }
     std::vector<IpAddress> fresh;
-    std::ranges::set_difference(vips, announced_vips_, std::back_inserter(fresh));
-    announced_vips_ = vips;
+    std::ranges::set_difference(steered_vips_, announced_vips_, std::back_inserter(fresh));
+    announced_vips_ = steered_vips_;
     if (!fresh.empty()) {
         setup_.port_control.announce_vips(fresh);
     }
@@ -357,6 +368,7 @@ void Control::Session::settle() {
     // Freeing a large snapshot takes milliseconds: the builder thread lets go of it last.
     worker_->run([old = std::move(replaced_)]() mutable { old.clear(); }, [] {});
     replaced_.clear();
+    return steered;
 }
 
 void Control::Session::answer_applied() {
@@ -390,7 +402,10 @@ void Control::Session::answer_refused(const Refusal& refusal) {
 
 void Control::Session::keep_house() {
     if (!batch_ && !is_settled_ && setup_.publication.grace_period_over(epoch_)) {
-        settle(); // a worker came back after its change was answered
+        // A worker came back after its change was answered.
+        if (auto settled = settle(); !settled) {
+            spdlog::error("{}", to_string(settled.error()));
+        }
     }
     if (!batch_ && is_settled_ && has_retired_) {
         auto has_more = std::make_shared<bool>(false);

@@ -8,8 +8,8 @@
 //                                 ├─► Neighbours: next hop of every target, by netlink
 //                                 └─► PortControl: steering, announcements
 //
-// A change goes: compile (builder) → next hops asked for, bounded wait → steer old and new VIPs →
-// publish and grace period (builder) → steer the new VIPs → announce → reply.
+// A change goes: compile (builder) → next hops asked for, bounded wait → removed VIPs leave
+// steering, rings drain → publish, grace period → new VIPs are steered → announce → reply.
 //
 // Thread rule: create() and run() on the main lcore's thread.
 #pragma once

@@ -12,6 +12,7 @@
 #include "dataplane/core/addresses.hpp"
 #include "dataplane/core/identity.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -44,6 +45,10 @@ struct PortObservation {
     std::optional<SteeringCounters> steering; ///< nothing: no XDP program
 };
 
+/// How long after a VIP left steering its last packets may stand in a receive ring: 2048 packets at
+/// the slowest rate seen, 0.2 Mpps on veth.
+inline constexpr std::chrono::milliseconds ring_drain_time{10};
+
 /// What the control half asks of the packet half.
 class PortControl {
 public:
@@ -53,9 +58,10 @@ public:
     virtual ~PortControl() = default;
 
     /// Makes `vips` the set of addresses whose traffic, ARP and neighbour solicitations come to the
-    /// workers; addresses no longer in it go to the kernel again. Called twice around a change:
-    /// with the old and the new VIPs before the new snapshot is published, with the new ones after
-    /// the grace period. An error refuses the request, so it must leave the set as it was.
+    /// workers; addresses no longer in it go to the kernel again. Called twice around a change, so
+    /// that a VIP's packets reach a worker only while its snapshot knows the VIP: with the VIPs
+    /// that stay, ring_drain_time before the new snapshot is published, and with the new ones after
+    /// the grace period. An error must leave the set as it was.
     [[nodiscard]] virtual std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips
     ) = 0;
 

@@ -7,7 +7,7 @@
 //
 //   before: the VIPs that the old and the new snapshot share. A VIP that goes is the kernel's from
 //   here on,
-//           while workers still know it: what stands in the rings is forwarded (ring_drain_ms).
+//           while workers still know it: what stands in the rings is forwarded (ring_drain_time).
 //   after the grace period: the VIPs of the new snapshot. A VIP that comes is steered only now,
 //   when every
 //           worker knows it.
@@ -18,17 +18,12 @@
 #include "dataplane/dpdk/port.hpp"
 #include "dataplane/dpdk/port_facts.hpp"
 
-#include <chrono>
 #include <expected>
 #include <memory>
 #include <span>
 #include <vector>
 
 namespace penstock {
-
-/// How long after a VIP left steering its last packets may stand in a receive ring: 2048 packets at
-/// the slowest rate seen, 0.2 Mpps on veth.
-inline constexpr std::chrono::milliseconds ring_drain_time{10};
 
 class PortSet final : public PortControl {
 public:
