@@ -172,7 +172,7 @@ TEST(FlowHasher, SequentialClientsSpreadEvenly) {
     }
 }
 
-TEST(FlowHasher, NoCollisionAmongAMillionTuples) {
+TEST(FlowHasher, NoCollisionAmongManyTuples) {
     const FlowHasher hasher(key_of(7));
     std::set<std::uint64_t> seen;
     for (std::uint32_t i = 0; i < 200000; ++i) {
