@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/port.hpp"
 
+#include "dataplane/dpdk/device_refusal.hpp"
 #include "dataplane/dpdk/dpdk_log.hpp"
 #include "dataplane/dpdk/eal_arguments.hpp"
 #include "dataplane/dpdk/place_text.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -26,52 +26,11 @@ constexpr std::uint16_t af_xdp_descriptors = 2048;
 
 constexpr std::uint64_t wanted_rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
 
-Refusal dpdk_refusal(
-    const std::string& place, const std::string& what, int error, const std::string& remedy
-) {
-    const std::string said = last_dpdk_complaint();
-    return {
-        place,
-        fmt::format("{}: {}", what, said.empty() ? ::rte_strerror(std::abs(error)) : said),
-        remedy
-    };
-}
-
 // Ends the capture before the caller asks what was said.
 template <typename Call>
 int call_quietly(Call&& call) {
     const StderrCapture capture;
     return call();
-}
-
-// Why a PCI device is not there for DPDK, from what the kernel knows of it.
-Refusal explain_missing_nic(const std::string& place, const std::string& given) {
-    const std::string address = given.size() == 7 ? "0000:" + given : given;
-    const std::filesystem::path folder = "/sys/bus/pci/devices/" + address;
-    std::error_code error;
-    if (!std::filesystem::exists(folder, error)) {
-        return {
-            place,
-            fmt::format("there is no PCI device {}", address),
-            "dpdk-devbind.py --status-dev net lists those there are"
-        };
-    }
-    const auto driver = std::filesystem::read_symlink(folder / "driver", error);
-    const std::string name = error ? "no driver" : "driver " + driver.filename().string();
-    if (name == "driver vfio-pci" || name == "driver uio_pci_generic" || name == "driver igb_uio") {
-        return dpdk_refusal(
-            place,
-            fmt::format("DPDK cannot use PCI device {}", address),
-            ENODEV,
-            "check that no other process uses it (fuser /dev/vfio/*) and that DPDK has a driver "
-            "for it"
-        );
-    }
-    return {
-        place,
-        fmt::format("PCI device {} is bound to {}, not to DPDK", address, name),
-        fmt::format("dpdk-devbind.py --bind=vfio-pci {}", address)
-    };
 }
 
 } // namespace
