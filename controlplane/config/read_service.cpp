@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -102,7 +104,9 @@ std::vector<ServiceConfig> ServiceReader::read(const Value& list) {
             "remove the services from here on"
         );
     }
-    for (const Value& item : list.items) {
+    // What is beyond the limit is refused already; reading it would only take time.
+    for (const Value& item :
+         std::span(list.items).first(std::min(list.items.size(), max_services))) {
         if (expect_kind(findings_, item, ValueKind::table, "a service")) {
             services.push_back(read_service(item));
         }
@@ -252,7 +256,8 @@ void ServiceReader::read_backends(const TableReader& table, ServiceConfig& servi
     const std::size_t errors_before = findings_.error_count();
     SeenBackends seen;
     service.spec.backends.reserve(list->items.size());
-    for (const Value& item : list->items) {
+    const std::size_t readable = std::min(list->items.size(), most - std::min(before, most));
+    for (const Value& item : std::span(list->items).first(readable)) {
         if (expect_kind(findings_, item, ValueKind::table, "a backend")) {
             service.spec.backends.push_back(read_backend(item, service.spec, seen));
             if (service.probe.type == ProbeType::none) {
