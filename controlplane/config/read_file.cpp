@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace penstock::config {
@@ -55,7 +55,9 @@ Diagnostic explain_errno(const std::string& path, int error) {
         remedy = "let this user read it (ls -l shows who may), or run as one who can";
     }
     return diagnose_file(
-        path, fmt::format("cannot read the file: {}", std::strerror(error)), remedy
+        path,
+        fmt::format("cannot read the file: {}", std::generic_category().message(error)),
+        remedy
     );
 }
 

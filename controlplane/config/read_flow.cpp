@@ -13,7 +13,9 @@ namespace {
 constexpr std::array<std::string_view, 4> flow_keys{
     "tcp_syn", "tcp_established", "tcp_closing", "udp"
 };
-constexpr IntegerRange timeout_range_ms{.least = 1000, .most = max_flow_timeout_s * 1000};
+constexpr IntegerRange timeout_range_ms{
+    .least = 1000, .most = std::int64_t{max_flow_timeout_s} * 1000
+};
 
 void read_timeout(const TableReader& table, std::string_view key, std::uint16_t& seconds) {
     const Value* value = table.find(key);
