@@ -3,6 +3,7 @@
 
 #include "controlplane/config/text.hpp"
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/parsers.hpp>
@@ -10,7 +11,6 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <boost/program_options/variables_map.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -112,6 +112,10 @@ std::vector<std::string_view> verbs_of(std::string_view group) {
     return verbs;
 }
 
+std::string join(const std::vector<std::string_view>& words) {
+    return boost::algorithm::join(std::vector<std::string>(words.begin(), words.end()), ", ");
+}
+
 std::expected<Match, Failure> match_command(const std::vector<Word>& words) {
     const std::string_view first = words[0].text;
     if (const Command* command = find_command(first))
@@ -124,9 +128,9 @@ std::expected<Match, Failure> match_command(const std::vector<Word>& words) {
     }
     const std::vector<std::string_view> verbs = verbs_of(first);
     if (words.size() < 2) {
-        return std::unexpected(usage_failure(
-            fmt::format("'{}' needs a verb: {}", first, fmt::join(verbs, ", ")), ask_help(first)
-        ));
+        return std::unexpected(
+            usage_failure(fmt::format("'{}' needs a verb: {}", first, join(verbs)), ask_help(first))
+        );
     }
     const std::string full = fmt::format("{} {}", first, words[1].text);
     if (const Command* command = find_command(full))

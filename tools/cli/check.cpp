@@ -8,11 +8,11 @@
 #include "tools/cli/run.hpp"
 #include "tools/cli/units.hpp"
 
+#include <boost/algorithm/string/join.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -61,6 +61,10 @@ std::string describe_port(const config::PortConfig& port) {
 // What would run, in a sentence or two.
 std::string summarize(const config::Configuration& configuration, std::string_view file) {
     const config::DataplaneConfig& dataplane = configuration.dataplane;
+    std::vector<std::string> workers;
+    workers.reserve(dataplane.workers.size());
+    for (const std::uint16_t lcore : dataplane.workers)
+        workers.push_back(fmt::format("{}", lcore));
     std::vector<std::string> ports;
     ports.reserve(dataplane.ports.size());
     for (const config::PortConfig& port : dataplane.ports)
@@ -87,17 +91,19 @@ std::string summarize(const config::Configuration& configuration, std::string_vi
         configuration.node.name,
         format_plural(dataplane.workers.size(), "worker", "workers"),
         dataplane.workers.size() == 1 ? "lcore" : "lcores",
-        fmt::join(dataplane.workers, ", "),
+        boost::algorithm::join(workers, ", "),
         ports.empty()
             ? "no port"
-            : fmt::format("{} {}", ports.size() == 1 ? "port" : "ports", fmt::join(ports, ", "))
+            : fmt::format(
+                  "{} {}", ports.size() == 1 ? "port" : "ports", boost::algorithm::join(ports, ", ")
+              )
     );
     text += fmt::format(
         " {}, {}{}{}.",
         format_plural(configuration.services.size(), "service", "services"),
         format_plural(count_backends(configuration), "backend", "backends"),
         services.empty() ? "" : ": ",
-        fmt::join(services, ", ")
+        boost::algorithm::join(services, ", ")
     );
     return text;
 }

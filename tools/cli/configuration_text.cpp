@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace penstock::cli {
 namespace {
@@ -24,14 +25,15 @@ std::expected<std::string, config::Diagnostic> read_stdin() {
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0) {
-            return std::unexpected(config::Diagnostic{
-                .place = {.file = displayed_name("-"), .line = 1, .column = 1},
-                .cause = fmt::format(
-                    "cannot read standard input: {}", std::generic_category().message(errno)
-                ),
-                .remedy = "name the file instead of -",
-                .line = {}
-            });
+            // Member by member: GCC 12 takes a temporary of braces in std::unexpected for
+            // uninitialized.
+            config::Diagnostic diagnostic;
+            diagnostic.place = {.file = displayed_name("-"), .line = 1, .column = 1};
+            diagnostic.cause = fmt::format(
+                "cannot read standard input: {}", std::generic_category().message(errno)
+            );
+            diagnostic.remedy = "name the file instead of -";
+            return std::unexpected(std::move(diagnostic));
         }
         text.append(buffer.data(), static_cast<std::size_t>(count));
         if (text.size() > config::max_file_bytes)

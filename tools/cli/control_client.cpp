@@ -227,6 +227,8 @@ std::expected<boost::json::value, Failure> ControlClient::send(const Request& re
     curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &transfer);
     if (request.post) {
         curl_easy_setopt(handle.get(), CURLOPT_POST, 1L);
+        // Its size follows, so no NUL is needed.
+        // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
         curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, request.body.data());
         curl_easy_setopt(
             handle.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size())

@@ -52,7 +52,9 @@ std::string wrap(std::string_view text, std::string_view indent) {
         const std::string_view word = text.substr(0, end);
         if (!line.empty() && indent.size() + line.size() + 1 + word.size() > help_width)
             end_line();
-        line += (line.empty() ? "" : " ") + std::string(word);
+        if (!line.empty())
+            line += ' ';
+        line += word;
         if (end < text.size() && text[end] == '\n')
             end_line();
         text.remove_prefix(std::min(end + 1, text.size()));
@@ -126,7 +128,7 @@ std::string markdown_section(const Command& command) {
         static_cast<char>(summary[0] - 'a' + 'A'); // summaries begin with a lower-case letter
     section += fmt::format("    {}\n\n{}.\n", usage_line(command), summary);
     for (const std::string& paragraph : paragraphs_of(command))
-        section += "\n" + wrap(paragraph, "");
+        section += fmt::format("\n{}", wrap(paragraph, ""));
     if (!command.arguments.empty() || !command.options.empty()) {
         section += "\n| argument or flag | |\n|---|---|\n";
         for (const Argument& argument : command.arguments) {
@@ -180,18 +182,18 @@ std::string command_help(const Command& command) {
         "penstock {}: {}\n\nusage: {}\n", command.words, command.summary, usage_line(command)
     );
     for (const std::string& paragraph : paragraphs_of(command))
-        help += "\n" + wrap(paragraph, "");
+        help += fmt::format("\n{}", wrap(paragraph, ""));
     if (!command.arguments.empty()) {
         Pairs pairs;
         for (const Argument& argument : command.arguments)
             pairs.emplace_back(argument.name, argument.text);
-        help += "\narguments:\n" + two_columns(pairs);
+        help += fmt::format("\narguments:\n{}", two_columns(pairs));
     }
     if (!command.options.empty())
-        help += "\nflags:\n" + two_columns(describe(command.options));
-    help += "\nflags of every command:\n" + two_columns(describe(global_options()));
-    help += "\n--json prints:\n" + wrap(command.json, "  ");
-    help += "\nexit codes:\n" + two_columns(describe_exit_codes());
+        help += fmt::format("\nflags:\n{}", two_columns(describe(command.options)));
+    help += fmt::format("\nflags of every command:\n{}", two_columns(describe(global_options())));
+    help += fmt::format("\n--json prints:\n{}", wrap(command.json, "  "));
+    help += fmt::format("\nexit codes:\n{}", two_columns(describe_exit_codes()));
     help += "\nexamples:\n";
     for (const Example& example : command.examples)
         help += fmt::format("  {}\n      {}\n", example.line, example.text);
@@ -227,11 +229,11 @@ std::string reference_page() {
     page += "\n## Flags of every command\n\n| flag | |\n|---|---|\n";
     for (const auto& [flag, text] : describe(global_options()))
         page += fmt::format("| `{}` | {} |\n", flag, text);
-    page += "\n" + wrap(environment_details, "");
+    page += fmt::format("\n{}", wrap(environment_details, ""));
     page += "\n## Exit codes\n\n| code | |\n|---|---|\n";
     for (const auto& [code, text] : describe_exit_codes())
         page += fmt::format("| {} | {} |\n", code, text);
-    page += "\n## Output\n\n" + wrap(output_details, "");
+    page += fmt::format("\n## Output\n\n{}", wrap(output_details, ""));
     for (const Command& command : commands())
         page += markdown_section(command);
     return page;

@@ -8,8 +8,8 @@
 #include "tools/cli/run.hpp"
 #include "tools/cli/units.hpp"
 
+#include <boost/algorithm/string/join.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -178,7 +178,7 @@ void add_next_hops(const Object& dataplane, Facts& facts) {
         fmt::format(
             "no route or MAC address towards {}: {}{}; look at: ip route get ADDRESS, ip neigh",
             format_plural(total, "backend", "backends"),
-            fmt::join(unresolved, ", "),
+            boost::algorithm::join(unresolved, ", "),
             total > unresolved.size() ? ", …" : ""
         ),
         Colour::red
