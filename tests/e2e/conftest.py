@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The laboratory of tools/lab with Penstock in it, one a test file; see tools/lab/__init__.py for the hosts."""
 
+import os
 import pathlib
 import shutil
 import signal
@@ -9,7 +10,7 @@ import pytest
 from lab import daemons, topology
 
 LOGS = pathlib.Path(__file__).resolve().parents[2] / "build" / "test-logs" / "e2e"
-FLAVOUR = "debug"  # with sanitizers; tools/demo runs the release
+FLAVOUR = os.environ.get("PENSTOCK_FLAVOUR", "debug")  # debug: with sanitizers; tools/demo runs the release
 
 
 def terminated(number: int, _frame: object) -> None:

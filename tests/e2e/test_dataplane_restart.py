@@ -64,10 +64,10 @@ def test_after_sigkill_the_next_start_works_at_once(lab, balancer):
 def test_flows_keep_their_server_over_a_restart(lab, balancer):
     """The hash key lives in the state directory: a flow that outlives a restart finds the same server."""
     port = "42042"
-    first = lab.client.run("curl", "-sS", "-m", "5", "--local-port", port, f"http://{VIP}/")
+    first = lab.client.run("curl", "-sS", "-m", "5", "--local-port", port, "-H", "Connection: close", f"http://{VIP}/")
     balancer.dataplane.kill()
     balancer.start_dataplane()
     balancer.wait_in_step()
     for _ in range(3):
         time.sleep(0.2)
-        assert lab.client.run("curl", "-sS", "-m", "5", "--local-port", port, f"http://{VIP}/") == first
+        assert lab.client.run("curl", "-sS", "-m", "5", "--local-port", port, "-H", "Connection: close", f"http://{VIP}/") == first

@@ -8,10 +8,9 @@ import os
 import shutil
 
 import pytest
+from conftest import FLAVOUR
 from lab.daemons import Balancer, ServicePlan, configuration_text
 from lab.topology import BALANCER_INTERFACE
-
-FLAVOUR = "debug"
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,7 @@ def gtest_runners(flavour: str, suite: str) -> list[Runner]:
 def pytest_runners(folder: str, limit_s: float) -> list[Runner]:
     """One runner a file, so that one that hangs takes nothing else along."""
     command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml={result}"]
-    environment = {**SANITIZERS, "PYTHONPATH": str(ROOT / "tools"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**SANITIZERS, "PYTHONDONTWRITEBYTECODE": "1"}
     return [
         Runner(f"{folder}/{path.stem}", [*command, str(path)], limit_s, environment, str(ROOT))
         for path in sorted((ROOT / "tests" / folder).glob("**/test_*.py"))
