@@ -14,4 +14,6 @@ extern "C" const char* __lsan_default_suppressions() {
     return "leak:librte_net_af_xdp\n";
 }
 
-extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
+extern "C" const char* __lsan_default_options() {
+    return "print_suppressions=0";
+}
