@@ -5,6 +5,7 @@
 #include "controlplane/health/tcp_probe.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 #include <utility>
@@ -12,6 +13,13 @@
 namespace penstock {
 
 using std::chrono::steady_clock;
+
+namespace {
+
+// An HTTP probe costs some 0.1 ms to start: a turn of the loop stays around a millisecond.
+constexpr std::size_t starts_per_turn = 8;
+
+} // namespace
 
 struct HealthChecker::Entry {
     ProbeTarget target;
@@ -106,9 +114,34 @@ void HealthChecker::schedule(const std::shared_ptr<Entry>& entry, std::chrono::m
     // The entry owns the timer: a strong reference in its handler would be a circle until it fires.
     entry->timer.async_wait([this, weak = std::weak_ptr(entry)](const auto& error) {
         if (const auto due = weak.lock(); due && !error) {
-            run(due);
+            take_due(due);
         }
     });
+}
+
+void HealthChecker::take_due(const std::shared_ptr<Entry>& entry) {
+    due_.push_back(entry);
+    if (!run_due_posted_) {
+        run_due();
+    }
+}
+
+void HealthChecker::run_due() {
+    run_due_posted_ = false;
+    for (std::size_t i = 0; i < starts_per_turn && !due_.empty(); ++i) {
+        if (in_flight_ >= max_probes_in_flight) {
+            return; // the next one that ends comes here again
+        }
+        const auto entry = due_.front().lock();
+        due_.pop_front();
+        if (entry) {
+            run(entry);
+        }
+    }
+    if (!due_.empty()) {
+        run_due_posted_ = true;
+        boost::asio::post(loop_, [this] { run_due(); });
+    }
 }
 
 void HealthChecker::run(const std::shared_ptr<Entry>& entry) {
@@ -117,7 +150,13 @@ void HealthChecker::run(const std::shared_ptr<Entry>& entry) {
     BackendKey backend = entry->target.ref.backend;
     backend.port = probe.port.value_or(backend.port);
     const std::chrono::milliseconds timeout(probe.timeout_ms);
+    ++in_flight_;
     ProbeDone done = [this, weak = std::weak_ptr(entry)](ProbeResult result) {
+        --in_flight_;
+        if (!due_.empty() && !run_due_posted_) {
+            run_due_posted_ = true;
+            boost::asio::post(loop_, [this] { run_due(); });
+        }
         if (const auto probed = weak.lock()) {
             finish(probed, result);
         }

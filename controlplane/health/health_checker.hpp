@@ -12,7 +12,9 @@
 #include "controlplane/health/probe_state.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +24,8 @@
 #include <vector>
 
 namespace penstock {
+
+inline constexpr std::size_t max_probes_in_flight = 4096;
 
 /// What is probed, and how. Two backends of equal address in two services are two targets: their
 /// services may ask different things of them.
@@ -67,6 +71,8 @@ private:
     struct Entry;
 
     void schedule(const std::shared_ptr<Entry>& entry, std::chrono::microseconds delay);
+    void take_due(const std::shared_ptr<Entry>& entry);
+    void run_due();
     void run(const std::shared_ptr<Entry>& entry);
     void finish(const std::shared_ptr<Entry>& entry, const ProbeResult& result);
     void warn_inconclusive(const std::string& detail);
@@ -78,6 +84,9 @@ private:
     HttpProber http_;
     bool started_ = false;
     std::map<BackendRef, std::shared_ptr<Entry>> entries_;
+    std::deque<std::weak_ptr<Entry>> due_; ///< an entry is in it, in flight, or waits for its timer
+    std::size_t in_flight_ = 0;
+    bool run_due_posted_ = false;
     std::minstd_rand generator_;
     std::uniform_real_distribution<double> distribution_{0.0, 1.0};
     std::optional<std::chrono::steady_clock::time_point> last_warning_;

@@ -322,7 +322,9 @@ TEST_F(PenstockCp, ReloadKeepsHealthAndABadFileChangesNothing) {
     EXPECT_TRUE(all_live(dataplane)) << "the pushed state itself must have the health";
     EXPECT_GT(dataplane.live().generation, generation);
     EXPECT_EQ(backend("shop1").at("since"), since);
-    EXPECT_EQ(read_text(temporary_ / "state/applied.toml"), read_text(config_path()));
+    EXPECT_TRUE(wait_until([&] {
+        return read_text(temporary_ / "state/applied.toml") == read_text(config_path());
+    }));
 
     const HttpAnswer same = request("POST", "/v1/config", make_config("shop"));
     EXPECT_EQ(same.status, 200);
@@ -429,7 +431,9 @@ TEST_F(PenstockCp, AwayDataplaneGetsTheNewestStateWhenItIsBack) {
         EXPECT_EQ(dataplane.live().services.at(0).name, "two0");
         EXPECT_EQ(dataplane.live().services.at(1).backends.at(0).admin, AdminState::disabled);
         EXPECT_EQ(dataplane.applied_count(), 1U) << "nothing queues but the newest";
-        EXPECT_EQ(read_text(temporary_ / "state/applied.toml"), make_config("two"));
+        EXPECT_TRUE(wait_until([&] {
+            return read_text(temporary_ / "state/applied.toml") == make_config("two");
+        }));
     }
     ASSERT_TRUE(wait_until([&] {
         return request("GET", "/v1/status").object().at("dataplane").at("state") == "connecting";
