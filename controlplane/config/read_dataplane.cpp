@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/config/sections.hpp"
+#include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/identity.hpp"
 
 #include <fmt/format.h>
@@ -31,7 +32,7 @@ constexpr std::array hugepage_modes{HugepageMode::automatic, HugepageMode::on, H
 
 constexpr IntegerRange core_range{.least = 0, .most = 1023};
 constexpr IntegerRange memory_range{.least = 64, .most = 1048576, .unit = "MB"};
-constexpr IntegerRange flow_range{.least = 1024, .most = 268435456, .unit = "flows"};
+constexpr IntegerRange flow_range{.least = 1024, .most = FlowTable::max_flows, .unit = "flows"};
 constexpr IntegerRange mtu_range{.least = 576, .most = 9216, .unit = "bytes"};
 constexpr std::size_t max_interface_name = 15; // IFNAMSIZ - 1
 constexpr std::size_t max_argument = 255;

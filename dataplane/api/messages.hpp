@@ -38,7 +38,6 @@ struct Hello {
 };
 
 // ---- Requests
-// -------------------------------------------------------------------------------------
 
 /// Everything, whole. Replied to when it is live on every worker, or refused.
 struct ApplyDesiredState {
@@ -75,7 +74,6 @@ struct Request {
 };
 
 // ---- Replies
-// --------------------------------------------------------------------------------------
 
 /// The request is live on every worker, and no worker uses what was before.
 struct Applied {

@@ -91,6 +91,8 @@ public:
 
     static constexpr std::size_t ways = 8;
     static constexpr std::size_t max_buckets = std::size_t{1} << 24U;
+    /// The most that bytes_for() can give room for at 60 % load.
+    static constexpr std::size_t max_flows = max_buckets * ways * 6 / 10;
 
     /// Bytes for a table that holds `flows` entries at 60 % load or less: a power of two of
     /// buckets.

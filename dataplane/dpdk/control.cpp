@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because one change walks through all of these stages, and each may end it: they
+// are read together or not at all.
 #include "dataplane/dpdk/control.hpp"
 
 #include "dataplane/api/codec.hpp"
@@ -168,7 +170,6 @@ std::expected<void, Refusal> Control::Session::open() {
 }
 
 // ---- Requests
-// ---------------------------------------------------------------------------------------
 
 void Control::Session::handle(ConnectionId connection, Request request) {
     Change change{.connection = connection, .request_id = request.id, .body = Refresh{}};
@@ -253,7 +254,6 @@ void Control::Session::build(Batch batch) {
 }
 
 // ---- Stages
-// -----------------------------------------------------------------------------------------
 
 void Control::Session::take_product(std::expected<Builder::Product, Refusal> product) {
     if (!product) {
@@ -398,7 +398,6 @@ void Control::Session::answer_refused(const Refusal& refusal) {
 }
 
 // ---- Housekeeping
-// -----------------------------------------------------------------------------------
 
 void Control::Session::keep_house() {
     if (!batch_ && !is_settled_ && setup_.publication.grace_period_over(epoch_)) {
@@ -437,7 +436,6 @@ std::string Control::Session::name_stuck_workers() const {
 }
 
 // ---- Status
-// -----------------------------------------------------------------------------------------
 
 Status Control::Session::make_status() {
     Status status{
@@ -509,7 +507,6 @@ void Control::Session::send_status(ConnectionId connection, std::uint64_t reques
 }
 
 // ---- Control
-// ----------------------------------------------------------------------------------------
 
 Control::Control(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every way a client can be slow, wrong or gone is dealt with here,
+// beside the one list of clients that it ends in.
 #include "dataplane/dpdk/control_server.hpp"
 
 #include "dataplane/api/codec.hpp"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because targets, routes and neighbours are one graph: every message of the
+// kernel touches all three.
 #include "dataplane/dpdk/neighbour.hpp"
 
 #include <fmt/format.h>
@@ -157,7 +159,6 @@ Neighbours::~Neighbours() {
 }
 
 // ---- Targets
-// ----------------------------------------------------------------------------------------
 
 void Neighbours::set_targets(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = std::move(snapshot);
@@ -253,7 +254,6 @@ bool Neighbours::is_settled() const {
 }
 
 // ---- Routes
-// -----------------------------------------------------------------------------------------
 
 void Neighbours::queue_route(Destination& destination) {
     if (!destination.is_queued) {
@@ -336,7 +336,6 @@ void Neighbours::reroute_all() {
 }
 
 // ---- Neighbours
-// -------------------------------------------------------------------------------------
 
 void Neighbours::attach(Destination& destination, const HopKey& key) {
     if (destination.hop && *destination.hop != key) {
@@ -464,7 +463,6 @@ void Neighbours::retry_failed() {
 }
 
 // ---- Results
-// ----------------------------------------------------------------------------------------
 
 void Neighbours::update(const Destination& destination) {
     HopState common{.problem = destination.problem};
@@ -498,7 +496,6 @@ void Neighbours::update(const Hop& hop) {
 }
 
 // ---- Addresses
-// --------------------------------------------------------------------------------------
 
 std::optional<IpAddress> Neighbours::default_tunnel_source() const {
     for (const std::uint32_t ifindex : ifindexes_) {
@@ -537,7 +534,6 @@ void Neighbours::check_source() {
 }
 
 // ---- Everything again
-// -------------------------------------------------------------------------------
 
 void Neighbours::take(const MessagesLost&) {
     if (neighbour_dump_ != 0 || address_dump_ != 0) {

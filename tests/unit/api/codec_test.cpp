@@ -105,7 +105,6 @@ TEST(Codec, ReturnsRepliesUnchanged) {
 }
 
 // ---- Refusals: a valid message with one thing wrong
-// -------------------------------------------------
 
 wire::ClientMessage make_valid_apply() {
     DesiredState state = RandomState(1).make_state(0, 0);

@@ -74,7 +74,7 @@ private:
         out.idle = static_cast<IdleMode>(number(0, 2));
         out.hugepages = static_cast<HugepageMode>(number(0, 2));
         out.memory_mb = number(64, 1048576);
-        out.flows_per_worker = number(1024, 268435456);
+        out.flows_per_worker = number(1024, 80530636);
         const unsigned ports = number(1, 16);
         for (unsigned i = 0; i < ports; ++i) {
             PortConfig port;

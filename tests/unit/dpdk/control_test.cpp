@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every case drives the same fixture, a control half with fake workers.
 // The control half as one: real socket, builder, Publication and statistics; the workers are
 // threads that do what workers do with a snapshot, the ports have static neighbours.
 #include "dataplane/dpdk/control.hpp"
@@ -398,7 +399,6 @@ TEST_F(ControlTest, TakesAStateThatIsDecodedElsewhere) {
 }
 
 // ---- Hostile clients
-// --------------------------------------------------------------------------------
 
 TEST_F(ControlTest, CutsOffAnotherVersion) {
     const int fd = connect_raw();
@@ -498,7 +498,6 @@ TEST_F(ControlTest, LeavesForwardingAloneWhateverClientsSend) {
 }
 
 // ---- The socket file
-// --------------------------------------------------------------------------------
 
 TEST_F(ControlTest, IsForItsGroupOnly) {
     struct stat file{};

@@ -167,7 +167,7 @@ REFUSED = {
     "interface_not_ethernet": (dict(port='interface = "lo"'), r"lo is not an Ethernet interface"),
     "queue_without_worker": (dict(port='interface = "wide0"'), r"2 receive queues for 1 workers.*ethtool -L wide0 rx 1 tx 1"),
     "mtu_above_the_interface": (dict(port='interface = "edge0"\nmtu = 9000'), r"mtu = 9000, but interface edge0 has 1500"),
-    "memory_too_small": (dict(dataplane='hugepages = "off"\nmemory_mb = 64\nflows_per_worker = 268435456'),
+    "memory_too_small": (dict(dataplane='hugepages = "off"\nmemory_mb = 64\nflows_per_worker = 80530636'),
                          r"penstock\.toml:7:13: \[dataplane\] memory_mb = 64 is too small.*at least \d+"),
     "hugepages_not_free": (dict(dataplane='hugepages = "on"\nmemory_mb = 1048576'),
                            r"penstock\.toml:6:13: \[dataplane\] hugepages = \"on\", but \d+ MB.*vm\.nr_hugepages=524288"),
