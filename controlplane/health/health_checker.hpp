@@ -25,7 +25,10 @@
 
 namespace penstock {
 
-inline constexpr std::size_t max_probes_in_flight = 4096;
+/// In overload a reply waits for its turn behind the others: at some 0.25 ms each, this many stay
+/// well below any timeout. Black holes hold a place for their timeout: 1024 a second can be told
+/// from the living.
+inline constexpr std::size_t max_probes_in_flight = 1024;
 
 /// What is probed, and how. Two backends of equal address in two services are two targets: their
 /// services may ask different things of them.
