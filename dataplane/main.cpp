@@ -30,13 +30,17 @@ void block_signals() {
     ::sigaddset(&signals, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    // A habit from other daemons, or a closed terminal: its default would leave XDP attached and the VIPs
+    // without workers. What can be reloaded is reloaded by penstock-cp.
+    std::signal(SIGHUP, SIG_IGN);
 }
 
 // What penstock-cp applied last is what runs, whatever the file says meanwhile (ARCHITECTURE.md).
 std::string choose_configuration(const Options& options) {
     const std::string applied = options.state_folder + "/applied.toml";
     std::error_code error;
-    if (std::filesystem::exists(applied, error)) {
+    // An error is not absence: what cannot be looked at is chosen, and the reader says why it cannot be read.
+    if (std::filesystem::exists(applied, error) || error) {
         spdlog::info(
             "penstock-dp {}: configuration {} (last applied; {} is not read)",
             PENSTOCK_VERSION,

@@ -118,8 +118,18 @@ std::optional<CompileError> check(const DesiredState& desired) {
             .remedy = "give an IPv4 address: the outer header of ipip is IPv4",
         };
     }
+    std::uint64_t slots = 0;
     std::set<ServiceKey> seen;
     for (const ServiceSpec& service : desired.services) {
+        slots += service.maglev_size;
+        if (slots > max_maglev_slots) {
+            return CompileError{
+                .place = place_of(service),
+                .cause = "the tables of all services up to this one have " + std::to_string(slots) +
+                         " slots, and " + std::to_string(max_maglev_slots) + " is the limit",
+                .remedy = "choose a smaller maglev_size for services with few backends",
+            };
+        }
         if (!seen.insert(service.key).second) {
             return CompileError{
                 .place = place_of(service),

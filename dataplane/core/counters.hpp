@@ -59,11 +59,12 @@ struct alignas(64) WorkerCounters {
     Counter polls;          ///< rx polls
     Counter empty_polls;    ///< rx polls that found nothing
     Counter busy_ns;        ///< time spent in polls that found something
-    Counter late_polls;     ///< times the worker lost its CPU for longer than 20 µs
+    Counter late_polls;     ///< rounds over 20 µs, idle sleep apart: mostly, the CPU was taken away
     std::array<Counter, drop_reason_count> drops;
 };
 
 struct alignas(32) ServiceCounters {
+    // Forwarded is: handed to the port. What its full queue refused is in the worker's drops alone.
     Counter packets; ///< forwarded
     Counter bytes;   ///< forwarded, as received, from the Ethernet header on
     Counter new_flows;

@@ -76,6 +76,10 @@ struct BackendSpec {
 inline constexpr std::array<std::uint32_t, 3> maglev_sizes{16381, 65537, 655373};
 inline constexpr std::uint32_t default_maglev_size = 65537;
 
+/// Slots of all services together, at most: 600 MB. A configuration must not end the dataplane for want
+/// of memory, so one beyond it is refused.
+inline constexpr std::uint64_t max_maglev_slots = 300'000'000;
+
 struct ServiceSpec {
     std::string name;
     ServiceKey key;

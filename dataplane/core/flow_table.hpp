@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which backend a flow was given: the table that keeps connections where they are while pools
-// change.
+// Which backend a flow was given: the table that keeps connections where they are while pools change.
 //
-// An entry is one 64-bit word; a bucket is one cache line of eight; a flow has two candidate
-// buckets.
+// An entry is one 64-bit word; a bucket is one cache line of eight; a flow has two candidate buckets.
 //
 //   63            32 31        16 15          4 3    1  0
-//   [ digest        | backend    | last seen   | state | alt ]      word 0: empty (state is never
-//   0)
+//   [ digest        | backend    | last seen   | state | alt ]
+//   The word 0 is an empty way: state is never 0.
 //
 //   primary bucket   = low bits of the flow hash
 //   digest           = high 32 bits of the flow hash
@@ -16,9 +14,8 @@
 //
 // An insert takes a free way of the primary bucket, then of the alternate one, then moves one entry
 // that stands in its primary bucket here on to its alternate one. Only if that fails is the flow
-// unplaced:
-// nothing is ever evicted, the caller counts it and forwards by hash. At 60 % load fewer than one
-// in a million is unplaced (flow_table_test.cpp measures it).
+// unplaced: nothing is ever evicted, the caller counts it and forwards by hash. At 60 % load fewer
+// than one in a million is unplaced (flow_table_test.cpp measures it).
 //
 // Worked example, 4 buckets: hash 0x…02 → primary 2. Bucket 2 is full, mix(digest) is 3 → alternate
 // 1 has room: the entry goes there with alt = 1. A find looks into 2, does not match, looks into 1,

@@ -213,5 +213,20 @@ TEST(Compile, TargetsNameWhatMustBeReachable) {
     EXPECT_EQ((*snapshot)->generation(), 1U);
 }
 
+TEST(Compile, RefusesMoreSlotsThanMemoryIsMeantFor) {
+    // Each table alone is allowed; what is refused is their sum, before anything is built.
+    std::vector<ServiceSpec> services;
+    for (std::uint16_t port = 1; port <= 458; ++port) {
+        services.push_back(service(vip, {backend("10.0.1.1", port)}, port));
+        services.back().maglev_size = 655373;
+    }
+    IdRegistry ids;
+    const auto refused = compile_snapshot(desired(std::move(services)), ids, nullptr);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().cause.find("300000000 is the limit"), std::string::npos)
+        << refused.error().cause;
+    EXPECT_TRUE(ids.services().empty());
+}
+
 } // namespace
 } // namespace penstock
