@@ -2,6 +2,7 @@
 """tools/test must never count a runner that failed, crashed, hung or ran nothing as passed."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -121,6 +122,53 @@ def test_usage_errors_exit_with_2():
     for tool in ("test", "build", "bench"):
         answer = subprocess.run([tree.ROOT / "tools" / tool, "no-such-thing"], capture_output=True, check=False)
         assert answer.returncode == 2, tool
+
+
+def meson_test(name: str, protocol: str) -> dict:
+    return {"name": name, "protocol": protocol, "suite": ["penstock:unit"], "cmd": ["x"], "env": {}, "timeout": 30,
+            "workdir": None}
+
+
+def test_a_meson_test_that_is_no_gtest_fails_its_suite(tmp_path, monkeypatch, capsys):
+    """It would be given the flags of a gtest, and misread."""
+    tests = [meson_test("good", "gtest")]
+    monkeypatch.setattr(catalog, "_introspect", lambda flavour, what: tests)
+    assert [runner.name for runner in catalog.gtest_runners("debug", "unit")] == ["debug/good"]
+    tests.append(meson_test("script", "exitcode"))
+    suite = catalog.Suite("unit", (), lambda: catalog.gtest_runners("debug", "unit"))
+    assert suites_main.run_suite(suite, "", tmp_path).failed == 1
+    assert "script of suite unit is no gtest" in capsys.readouterr().out
+
+
+PYTEST_FILES = {
+    "bpf": {"test_decap_traffic"},
+    "e2e": {"test_backend_health", "test_controlplane_crash", "test_dataplane_restart", "test_drain", "test_forwarding",
+            "test_hostile_control", "test_l2dsr", "test_reload", "test_start_errors"},
+    "golden": {"test_dataplane", "test_packets"},
+    "tidy": {"test_clang_tidy", "test_docs", "test_headers", "test_includes", "test_lengths", "test_runner",
+             "test_style", "test_worker_calls"},
+    "unit": {"test_changes", "test_documents", "test_events", "test_failures", "test_simulator", "test_start"},
+}
+
+
+def test_no_pytest_file_vanishes():
+    """A file that is renamed, or removed with a merge, lessens the count in silence."""
+    for folder, names in PYTEST_FILES.items():
+        found = {runner.name.removeprefix(f"{folder}/") for runner in catalog.pytest_runners(folder, 1)}
+        assert found == names, f"tests/{folder}: mend PYTEST_FILES if this is meant"
+
+
+def test_every_file_with_tests_has_a_name_that_is_run():
+    for path in sorted((tree.ROOT / "tests").glob("**/*.py")):
+        if "\ndef test_" in path.read_text():
+            assert path.name.startswith("test_"), f"{path.relative_to(tree.ROOT)} is never run: name it test_*.py"
+
+
+def test_no_fuzz_target_vanishes():
+    declared = (tree.ROOT / "tests" / "fuzz" / "meson.build").read_text()
+    assert set(re.findall(r"executable\('([^']+)'", declared)) == {
+        "fuzz-configuration", "fuzz-control-message", "fuzz-packet",
+    }
 
 
 def test_ci_runs_everything():

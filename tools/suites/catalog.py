@@ -56,6 +56,8 @@ def gtest_runners(flavour: str, suite: str) -> list[Runner]:
         # meson writes "project:suite".
         if suite not in (name.rpartition(":")[2] for name in test["suite"]):
             continue
+        if test["protocol"] != "gtest":
+            raise ValueError(f"{test['name']} of suite {suite} is no gtest: declare protocol : 'gtest', or use pytest")
         runners.append(
             Runner(
                 name=f"{flavour}/{test['name']}",
