@@ -20,23 +20,25 @@ def frame(message: bytes) -> bytes:
     return struct.pack("<I", len(message)) + message
 
 
-def talk(balancer, sent: bytes) -> bool:
-    """True if the other end closed the connection."""
+def talk(balancer, sent: bytes) -> bytes | None:
+    """What the other end said before it closed the connection; None if it left it open."""
+    said = b""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(10.0)
         connection.connect(str(balancer.runtime / "dataplane.sock"))
         try:
             connection.sendall(sent)
-            while connection.recv(65536):
-                pass
+            while part := connection.recv(65536):
+                said += part
         except (ConnectionResetError, BrokenPipeError):
-            return True
+            return said
         except TimeoutError:
-            return False
-    return True
+            return None
+    return said
 
 
-HELLO_OF_ANOTHER_VERSION = bytes([0x0A, 0x06, 0x08, 0xE7, 0x07, 0x10, 0x01, 0x1A]) + b"\x00"
+# dataplane/api/dataplane.proto: ClientMessage{hello{version = 999, instance_id, program = "x"}}, well-formed.
+HELLO_OF_ANOTHER_VERSION = b"\x0a\x0f" + b"\x08\xe7\x07" + b"\x11" + b"instance" + b"\x1a\x01x"
 HOSTILE = {
     "too long": struct.pack("<I", 0xFFFFFFFF) + b"x" * 64,
     "above the limit by one": struct.pack("<I", (16 << 20) + 1),
@@ -56,15 +58,22 @@ def load(lab, balancer):
 
 @pytest.mark.parametrize("what", sorted(HOSTILE))
 def test_refused_and_closed(balancer, load, what):
-    assert talk(balancer, HOSTILE[what]), f"{what}: the connection must be closed"
+    assert talk(balancer, HOSTILE[what]) is not None, f"{what}: the connection must be closed"
     assert balancer.dataplane.is_running()
+
+
+def test_another_version_is_refused_as_such(balancer, load):
+    """Not as malformed: who runs two versions must read that."""
+    said = talk(balancer, frame(HELLO_OF_ANOTHER_VERSION))
+    assert said is not None
+    assert b"version" in said and b"999" in said, said
 
 
 def test_random_bytes_are_refused(balancer, load):
     numbers = random.Random(20)
     for _ in range(50):
         message = numbers.randbytes(numbers.randrange(1, 400))
-        assert talk(balancer, frame(message))
+        assert talk(balancer, frame(message)) is not None
     assert balancer.dataplane.is_running()
 
 
