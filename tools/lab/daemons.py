@@ -206,7 +206,12 @@ class Balancer:
         wait_until("every backend is up", all_up, limit_s)
 
     def events(self, after: int = 0) -> list[dict]:
-        return self.api.get("/v1/events", after=after)["events"]
+        """All that are kept: one reply holds the oldest 1000 at most."""
+        events: list[dict] = []
+        while page := self.api.get("/v1/events", after=after)["events"]:
+            events += page
+            after = page[-1]["sequence"]
+        return events
 
     def wait_event(self, kind: str, after: int, limit_s: float, **members: str) -> dict:
         """The first event of this kind later than number `after`, whose members are as given."""
@@ -231,7 +236,9 @@ class Balancer:
         )
 
     def newest_event(self) -> int:
-        return self.api.get("/v1/events")["newest"]
+        """Its number; 0 while there is none."""
+        events = self.events()
+        return events[-1]["sequence"] if events else 0
 
 
 def can_connect(path: pathlib.Path) -> bool:

@@ -17,6 +17,7 @@ from lab.processes import wait_until
 
 REQUESTS = 20_000
 RELOADS = 50
+RELOAD_INTERVAL_S = 0.06  # at least: so that all of them take 3 s or more, and each meets some requests
 RATE = 400.0  # requests a second while something happens to the balancer
 VICTIM = "web-2"
 
@@ -68,7 +69,8 @@ class Demo:
         time.sleep(4.0)
         made = load.finish()
         failed = made.failures()
-        self._figures.failed.kill_before = len(failed.started_before(live_ns))
+        self._figures.failed.before_kill = len(failed.ended_before(killed_ns))
+        self._figures.failed.kill_before = len(failed.started_before(live_ns)) - self._figures.failed.before_kill
         self._figures.failed.kill_after = len(failed.started_from(live_ns))
         share = made.started_from(back_ns).shares().get(VICTIM, 0.0)
         self._say(f"    {VICTIM} is up again and gets {share:.1%} of new connections.")
@@ -83,7 +85,7 @@ class Demo:
         self._say(f"(d) Reload: {RELOADS} times another configuration, under load.")
         first = self._balancer.api.get("/v1/status")["generation"]["desired"]
         load = RunningLoad(self._lab, topology.VIP, rate=RATE)
-        started = time.monotonic()
+        started, started_ns = time.monotonic(), time.time_ns()
         for number in range(1, RELOADS + 1):
             # The last one is the configuration of before.
             weight = 100 - (RELOADS - number) % 2 * 10
@@ -92,15 +94,20 @@ class Demo:
                 self._reload_by_signal()
             else:
                 self._balancer.cli_json("apply", str(self._balancer.file))
+            time.sleep(max(0.0, started + number * RELOAD_INTERVAL_S - time.monotonic()))
         took_s = time.monotonic() - started
         self._balancer.wait_in_step()
+        ended_ns = time.time_ns()
         made = load.finish()
         self._figures.failed.reload = len(made.failures())
         generations = self._balancer.api.get("/v1/status")["generation"]["live"] - first
-        self._say(f"    {generations} generations went live in {took_s:.1f} s.")
+        meanwhile = len(made.started_from(started_ns).started_before(ended_ns))
+        self._say(f"    {generations} generations went live in {took_s:.1f} s, which {meanwhile:,} requests met.")
         self._say_failures(made)
         if generations < RELOADS:
             raise LabError(f"only {generations} generations went live in {RELOADS} reloads")
+        if meanwhile < RELOADS:
+            raise LabError(f"only {meanwhile} requests were made during {RELOADS} reloads: they prove nothing")
 
     def _reload_by_signal(self) -> None:
         before = self._balancer.api.get("/v1/status")["generation"]["desired"]
@@ -117,8 +124,9 @@ class Demo:
         load = RunningLoad(self._lab, topology.VIP, rate=RATE)
         time.sleep(1.0)
         self._balancer.controlplane.kill()
+        killed_ns = time.time_ns()
         time.sleep(3.0)
-        alone = time.time_ns()
+        restarted_ns = time.time_ns()
         self._balancer.start_controlplane()
         started = time.monotonic()
         self._balancer.wait_in_step()
@@ -127,9 +135,12 @@ class Demo:
         time.sleep(2.0)
         made = load.finish()
         self._figures.failed.cp_kill = len(made.failures())
-        self._say(f"    For 3 s the dataplane worked alone: {len(made.started_before(alone)):,} requests.")
+        alone = made.started_from(killed_ns).ended_before(restarted_ns)
+        self._say(f"    For 3 s the dataplane worked alone: {len(alone):,} requests.")
         self._say(f"    Restarted, penstock-cp was in step with the same dataplane after {took_s:.1f} s.")
         self._say_failures(made)
+        if len(alone) == len(alone.failures()):
+            raise LabError("no request was answered while penstock-cp was down")
         if self._balancer.api.get("/v1/status")["dataplane"]["instance"] != instance:
             raise LabError("the dataplane restarted, though only the control plane was killed")
 
@@ -197,10 +208,16 @@ def run(keep: bool, figures: Figures, say) -> None:
             Demo(lab, balancer, figures, say).run()
         except LabError:
             tell_logs(lab, say)
+            if keep:
+                keep_lab(lab, balancer, say)
             raise
         if keep:
-            tell_what_to_try(lab, balancer, say)
-            lab.keep()
+            keep_lab(lab, balancer, say)
+
+
+def keep_lab(lab: topology.Topology, balancer: daemons.Balancer, say) -> None:
+    lab.keep()
+    tell_what_to_try(lab, balancer, say)
 
 
 def tell_logs(lab: topology.Topology, say) -> None:
@@ -208,6 +225,20 @@ def tell_logs(lab: topology.Topology, say) -> None:
     for process in lab.daemon_processes():
         if process.log_text():
             say(f"--- the log of {process.name} ends:\n{process.log_tail()}")
+
+
+def clean(say) -> int:
+    labs = topology.abandoned_labs()
+    try:
+        for lab in labs:
+            topology.remove_lab(lab)
+            say(f"Removed laboratory {lab}.")
+    except (LabError, OSError) as error:
+        say(f"Not removed: {error}")
+        return 1
+    if not labs:
+        say("There is nothing to remove: no laboratory was left behind.")
+    return 0
 
 
 def interrupt(number: int, _frame: object) -> None:
@@ -226,10 +257,7 @@ def main(arguments: list[str]) -> int:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", file=stream, flush=True)
 
     if parsed.clean:
-        for lab in topology.abandoned_labs():
-            topology.remove_lab(lab)
-            say(f"removed laboratory {lab}")
-        return 0
+        return clean(say)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     figures = Figures()

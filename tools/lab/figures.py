@@ -11,6 +11,7 @@ class Failed:
     """Failed requests by part of the story; None where it did not come to it."""
 
     spread: int | None = None
+    before_kill: int | None = None  # ended before the server was killed
     kill_before: int | None = None  # started before the generation without the dead backend was live
     kill_after: int | None = None  # started afterwards, until the backend was back and the load ended
     reload: int | None = None
@@ -39,10 +40,12 @@ def broken_promises(figures: Figures, least_requests: int) -> list[str]:
         share = figures.shares.get(name, 0.0)
         if abs(share - expected) > SHARE_TOLERANCE:
             broken.append(f"{name} got {share:.1%} of the requests, its weight asks for {expected:.1%}")
-    for part in ("spread", "kill_after", "reload", "cp_kill"):
+    for part in ("spread", "before_kill", "kill_after", "reload", "cp_kill"):
         count = getattr(figures.failed, part)
         if count != 0:
             broken.append(f"{part}: {'not measured' if count is None else f'{count} requests failed'}")
+    if not figures.failed.kill_before:
+        broken.append("kill_before: no request met the dead server, so that its replacement proves nothing")
     if figures.detected_ms is None:
         broken.append("the dead backend was not detected")
     if not figures.download_completed:

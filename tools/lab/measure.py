@@ -34,6 +34,9 @@ class Requests(list[Request]):
     def started_before(self, end_ns: int) -> "Requests":
         return Requests(request for request in self if request.start_ns < end_ns)
 
+    def ended_before(self, end_ns: int) -> "Requests":
+        return Requests(request for request in self if request.end_ns < end_ns)
+
     def shares(self) -> dict[str, float]:
         """Backend → fraction of the requests that were answered."""
         counts = collections.Counter(request.said for request in self if not request.failed)

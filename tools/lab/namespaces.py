@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces and the links between them, made and removed by iproute2."""
 
-import pathlib
 import subprocess
 
 PREFIX = "penstock-"  # of every namespace of ours: penstock-<lab>-<host>
@@ -88,11 +87,3 @@ def link(first: Namespace, first_interface: str, second: Namespace, second_inter
     for namespace, interface in ((first, first_interface), (second, second_interface)):
         namespace.set_up(interface, mtu)
         namespace.set_offloads_off(interface)
-
-
-def existing_labs() -> list[str]:
-    """Names of laboratories that have a namespace on this machine, of others' runs too."""
-    if not pathlib.Path("/run/netns").is_dir():
-        return []
-    names = [entry.name for entry in pathlib.Path("/run/netns").iterdir() if entry.name.startswith(PREFIX)]
-    return sorted({name.removeprefix(PREFIX).split("-")[0] for name in names})

@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 
-from lab.namespaces import PREFIX, LabError, Namespace, existing_labs, link
+from lab import markers
+from lab.namespaces import PREFIX, LabError, Namespace, link
 from lab.processes import Process
 from lab.web import WebServer
 
@@ -55,6 +56,7 @@ class Topology:
         self._processes: list[Process] = []
         self._kept = False
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"penstock-{self.lab}-"))
+        markers.begin(self.lab, self.folder)
         try:
             self._make()
         except BaseException:
@@ -75,6 +77,7 @@ class Topology:
     # ---- hosts and links
 
     def _host(self, name: str) -> Namespace:
+        markers.add_namespace(self.lab, f"{PREFIX}{self.lab}-{name}")
         namespace = Namespace(self.lab, name)
         self._namespaces.append(namespace)
         return namespace
@@ -175,6 +178,7 @@ class Topology:
             _end_all(namespace.process_ids())
             namespace.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
+        markers.end(self.lab)
 
 
 @contextlib.contextmanager
@@ -201,15 +205,16 @@ def _end_all(pids: list[int]) -> None:
 
 def remove_lab(lab: str) -> None:
     """Removes a laboratory that an earlier run kept, or that was killed before it could clean up."""
-    for entry in sorted(pathlib.Path("/run/netns").glob(f"{PREFIX}{lab}-*")):
+    folder, names = markers.read(lab)
+    for name in names:
         namespace = Namespace.__new__(Namespace)
-        namespace.host, namespace.name = entry.name.rpartition("-")[2], entry.name
+        namespace.host, namespace.name = name.rpartition("-")[2], name
         _end_all(namespace.process_ids())
         namespace.remove()
-    for folder in pathlib.Path(tempfile.gettempdir()).glob(f"penstock-{lab}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    markers.end(lab)
 
 
 def abandoned_labs() -> list[str]:
     """Laboratories whose maker runs no more: kept ones, and what a kill -9 left behind."""
-    return [lab for lab in existing_labs() if not pathlib.Path("/proc", lab).exists()]
+    return [lab for lab in markers.existing() if not pathlib.Path("/proc", lab).exists()]
