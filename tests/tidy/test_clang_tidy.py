@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
+import warnings
 
 import tree
 
@@ -17,7 +18,7 @@ EXTRA = ("--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-error", "-
 
 
 def changed_sources() -> list[str]:
-    """Of the last commit and the working tree, newest first; the base is PENSTOCK_TIDY_BASE if given."""
+    """Of the last commit and the working tree, most changed lines first; the base is PENSTOCK_TIDY_BASE if given."""
     base = os.environ.get("PENSTOCK_TIDY_BASE", "HEAD~1")
     known = subprocess.run(
         ["git", "rev-parse", "--verify", "--quiet", base], cwd=tree.ROOT, capture_output=True, check=False
@@ -25,9 +26,11 @@ def changed_sources() -> list[str]:
     if known.returncode != 0:
         return []  # the first commit, or a shallow clone: core and api remain
     listed = subprocess.run(
-        ["git", "diff", "--name-only", base], cwd=tree.ROOT, capture_output=True, text=True, check=True
+        ["git", "diff", "--numstat", "--no-renames", base], cwd=tree.ROOT, capture_output=True, text=True, check=True
     )
-    return [path for path in listed.stdout.splitlines() if path.endswith(".cpp")]
+    changes = [line.split("\t") for line in listed.stdout.splitlines()]
+    lines = {path: int(added) + int(removed) for added, removed, path in changes if path.endswith(".cpp")}
+    return sorted(lines, key=lambda path: (-lines[path], path))
 
 
 def chosen_sources() -> list[str]:
@@ -37,6 +40,9 @@ def chosen_sources() -> list[str]:
         return project
     always = [path for path in project if path.startswith(ALWAYS)]
     changed = [path for path in changed_sources() if path in compiled and path not in always]
+    if left_out := changed[MAX_CHANGED:]:
+        warnings.warn(f"clang-tidy left out {len(left_out)} changed files (PENSTOCK_TIDY_ALL=1 checks all): "
+                      f"{', '.join(left_out)}", stacklevel=1)
     return always + changed[:MAX_CHANGED]
 
 

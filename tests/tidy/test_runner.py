@@ -98,6 +98,17 @@ def test_an_empty_suite_fails(tmp_path):
     assert suites_main.run_suite(suite, "", tmp_path).failed == 1
 
 
+def test_only_fails_if_nothing_matches_at_all(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "BUILD", tmp_path)
+    monkeypatch.setattr(catalog, "ROOT", tmp_path)
+    good = python_runner("fake/good", WRITE_GOOD)
+    suites = (catalog.Suite("unit", (), lambda: [good]), catalog.Suite("e2e", (), lambda: []))
+    monkeypatch.setattr(catalog, "SUITES", suites)
+    for only, last_line, code in (("good", "1 passed, 0 failed", 0), ("absent", "0 passed, 1 failed", 1)):
+        assert suites_main.main(["all", "--only", only]) == code
+        assert capsys.readouterr().out.splitlines()[-1] == last_line
+
+
 def test_last_line_and_exit_code(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(catalog, "BUILD", tmp_path)
     monkeypatch.setattr(catalog, "ROOT", tmp_path)

@@ -74,8 +74,11 @@ def run_suite(suite: catalog.Suite, only: str, logs: pathlib.Path) -> outcome.Ou
     except (subprocess.CalledProcessError, OSError, ValueError) as error:
         say(f"--- FAILED {suite.name}: its tests cannot be listed: {error}")
         return outcome.failed(suite.name, str(error))
+    if not runners and only:
+        say(f"  nothing matches {only}")
+        return total  # main() fails if that is so of all suites
     if not runners:
-        say(f"--- FAILED {suite.name}: it has no test{f' that matches {only}' if only else ''}")
+        say(f"--- FAILED {suite.name}: it has no test")
         return outcome.failed(suite.name, "no test")
     with concurrent.futures.ThreadPoolExecutor(suite.parallel) as pool:
         for counted in pool.map(lambda runner: run_one(runner, logs), runners):
@@ -99,6 +102,9 @@ def main(arguments: list[str]) -> int:
             total.add(outcome.failed(suite.name, "not built"))
             continue
         total.add(run_suite(suite, parsed.only, logs))
+    if total.passed + total.failed == 0:
+        say(f"--- FAILED: no test matches {parsed.only}")
+        total.add(outcome.failed("--only", "no test"))
     say(f"took {time.monotonic() - started:.0f} s; failed: {', '.join(f.name for f in total.failures) or 'none'}")
     say(f"{total.passed} passed, {total.failed} failed")
     return 1 if total.failed or total.passed == 0 else 0
