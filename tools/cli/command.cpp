@@ -221,10 +221,11 @@ constexpr std::array<Command, 13> table{{
      .arguments = {},
      .options = stats_options,
      .summary = "show counters: totals, workers, services, backends",
-     .details = "Counters begin with the start of penstock-dp. A worker always polls: BUSY, with "
-                "--interval, is "
-                "the part of the time that it spent on polls that found packets. At any quiet "
-                "moment RX = TX + to kernel + dropped.",
+     .details =
+         "Counters begin with the start of penstock-dp. BUSY, with --interval, is the "
+         "part of the time that a worker spent on polls that found packets; the rest it polled "
+         "in vain or, with idle = \"adaptive\", slept. At any quiet "
+         "moment RX = TX + to kernel + dropped.",
      .json = "The document of GET /v1/stats (docs/reference/api.md); with --interval one document "
              "a line, raw counters "
              "each time.",
