@@ -33,22 +33,27 @@ AnnouncementFrame make_arp_announcement(const IpAddress& vip, const MacAddress& 
     return frame;
 }
 
-bool announce_on_interface(std::uint32_t interface_index, const AnnouncementFrame& frame) {
-    // Protocol 0: it receives nothing.
-    const int fd = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return false;
+Announcer::~Announcer() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+bool Announcer::announce(std::uint32_t interface_index, const AnnouncementFrame& frame) {
+    if (fd_ < 0) {
+        // Protocol 0: it receives nothing.
+        fd_ = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd_ < 0) {
+            return false;
+        }
     }
     sockaddr_ll to{};
     to.sll_family = AF_PACKET;
     to.sll_ifindex = static_cast<int>(interface_index);
     to.sll_halen = ETH_ALEN;
     const ssize_t sent = ::sendto(
-        fd, frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)
+        fd_, frame.data(), frame.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)
     );
-    const int error = errno;
-    ::close(fd);
-    errno = error;
     return sent == static_cast<ssize_t>(frame.size());
 }
 

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -39,6 +40,9 @@ constexpr milliseconds grace_poll{1};
 constexpr std::size_t max_replaced = 64;
 
 constexpr milliseconds housekeeping_interval{1000};
+
+// VIPs: one system call of some microseconds each, for every port, within 1 ms.
+constexpr std::size_t announcements_a_turn = 32;
 
 constexpr const char* program_name = "penstock-dp " PENSTOCK_VERSION;
 
@@ -97,6 +101,7 @@ private:
     void publish();
     void wait_for_workers();
     [[nodiscard]] std::expected<void, Refusal> settle();
+    void announce_some();
     void answer_published(const Refusal& refusal);
     void answer_applied();
     void answer_refused(const Refusal& refusal);
@@ -124,11 +129,13 @@ private:
         desired_; ///< of the published snapshot, null before the first
     std::shared_ptr<const Snapshot> published_;
     std::vector<IpAddress> steered_vips_;   ///< sorted
-    std::vector<IpAddress> announced_vips_; ///< sorted
-    std::uint64_t epoch_ = 0;               ///< of the last publication
-    bool is_settled_ = true;                ///< the last publication's grace period is over
-    bool has_retired_ = false;              ///< the registry has ids to take back
-    std::uint64_t live_generation_ = 0;     ///< on every worker
+    std::vector<IpAddress> announced_vips_; ///< sorted; some may still be in to_announce_
+    std::deque<IpAddress> to_announce_;
+    MainLoop::Timer announce_timer_;
+    std::uint64_t epoch_ = 0;           ///< of the last publication
+    bool is_settled_ = true;            ///< the last publication's grace period is over
+    bool has_retired_ = false;          ///< the registry has ids to take back
+    std::uint64_t live_generation_ = 0; ///< on every worker
     std::vector<Replaced> replaced_;
 };
 
@@ -361,14 +368,33 @@ std::expected<void, Refusal> Control::Session::settle() {
     std::vector<IpAddress> fresh;
     std::ranges::set_difference(steered_vips_, announced_vips_, std::back_inserter(fresh));
     announced_vips_ = steered_vips_;
-    if (!fresh.empty()) {
-        setup_.port_control.announce_vips(fresh);
-    }
+    to_announce_.insert(to_announce_.end(), fresh.begin(), fresh.end());
+    announce_some();
     neighbours_->drop_old_targets();
     // Freeing a large snapshot takes milliseconds: the builder thread lets go of it last.
     worker_->run([old = std::move(replaced_)]() mutable { old.clear(); }, [] {});
     replaced_.clear();
     return steered;
+}
+
+void Control::Session::announce_some() {
+    loop_->cancel(announce_timer_);
+    announce_timer_ = {};
+    std::vector<IpAddress> vips;
+    while (!to_announce_.empty() && vips.size() < announcements_a_turn) {
+        // One that has gone again meanwhile is not ours to announce.
+        if (std::ranges::binary_search(steered_vips_, to_announce_.front())) {
+            vips.push_back(to_announce_.front());
+        }
+        to_announce_.pop_front();
+    }
+    if (!vips.empty()) {
+        setup_.port_control.announce_vips(vips);
+    }
+    if (!to_announce_.empty()) {
+        announce_timer_ =
+            loop_->call_after(std::chrono::milliseconds(0), [this] { announce_some(); });
+    }
 }
 
 void Control::Session::answer_applied() {

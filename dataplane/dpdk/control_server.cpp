@@ -40,9 +40,21 @@ struct ControlServer::Client {
     Clock::time_point output_since = Clock::now(); ///< since when its output has not moved
 
     [[nodiscard]] std::size_t output_left() const { return output.size() - output_sent; }
+
+    /// Neither side owes the other anything.
+    [[nodiscard]] bool is_idle() const {
+        return has_hello && !is_closing && !is_decoding && in_flight == 0 && output_left() == 0 &&
+               !decoder.has_partial();
+    }
+
+    [[nodiscard]] Clock::time_point last_active() const {
+        return std::max(input_since, output_since);
+    }
 };
 
 namespace {
+
+constexpr std::chrono::milliseconds accept_pause{1000};
 
 std::string system_text(const char* what) {
     return fmt::format("{}: {}", what, std::generic_category().message(errno));
@@ -136,6 +148,7 @@ std::expected<std::unique_ptr<ControlServer>, Refusal> ControlServer::create(
 
 ControlServer::~ControlServer() {
     loop_.cancel(check_);
+    loop_.cancel(accept_again_);
     while (!clients_.empty()) {
         remove(clients_.begin()->first);
     }
@@ -156,9 +169,24 @@ void ControlServer::accept_clients() {
     if (fd < 0) {
         if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
             spdlog::warn("control socket: {}", system_text("cannot accept a client"));
+            pause_accepting();
         }
         return; // one a turn: others are served in between
     }
+    if (clients_.size() >= limits_.clients + limits_.refused_clients) {
+        if (const auto now = Client::Clock::now(); now >= next_overflow_warning_) {
+            next_overflow_warning_ = now + accept_pause; // connecting is cheap, the log is not
+            spdlog::warn(
+                "control socket: {} clients are connected: more are closed at once", clients_.size()
+            );
+        }
+        ::close(fd);
+        return;
+    }
+    add_client(fd);
+}
+
+void ControlServer::add_client(int fd) {
     auto client = std::make_unique<Client>();
     client->id = {next_id_++};
     client->fd = fd;
@@ -171,20 +199,55 @@ void ControlServer::accept_clients() {
         ::close(fd);
         return;
     }
+    const bool has_room = make_room();
     clients_.emplace(id, std::move(client));
     if (auto frame = encode_frame(ServerMessage{hello_})) {
         send(served, std::move(*frame));
     }
-    if (clients_.size() > limits_.clients) {
-        if (Client* const still = find(id)) {
-            refuse(
-                *still,
-                {"connection",
-                 fmt::format("{} clients are connected already", limits_.clients),
-                 "close one of them"}
-            );
+    Client* const still = find(id);
+    if (!has_room && still != nullptr) {
+        refuse(
+            *still,
+            {"connection",
+             fmt::format("{} clients are connected already", limits_.clients),
+             "close one of them"}
+        );
+    }
+}
+
+bool ControlServer::make_room() {
+    const auto limit = Client::Clock::now() - limits_.client_timeout;
+    std::size_t served = 0;
+    Client* idlest = nullptr;
+    for (const auto& [id, client] : clients_) {
+        served += client->is_closing ? 0 : 1;
+        if (client->is_idle() && client->last_active() < limit &&
+            (idlest == nullptr || client->last_active() < idlest->last_active())) {
+            idlest = client.get();
         }
     }
+    if (served < limits_.clients) {
+        return true;
+    }
+    if (idlest == nullptr) {
+        return false;
+    }
+    refuse(
+        *idlest,
+        {"connection",
+         fmt::format(
+             "it asked nothing for more than {} ms and its place is needed",
+             limits_.client_timeout.count()
+         ),
+         "connect again"}
+    );
+    return true;
+}
+
+void ControlServer::pause_accepting() {
+    // The listener stays readable: without the pause it would be tried again every turn.
+    loop_.change(listen_fd_, 0);
+    accept_again_ = loop_.call_after(accept_pause, [this] { loop_.change(listen_fd_, EPOLLIN); });
 }
 
 void ControlServer::serve(Client& client, std::uint32_t events) {

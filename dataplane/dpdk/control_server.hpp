@@ -9,6 +9,12 @@
 // A client that breaks the protocol, is too slow (client_timeout for a hello, for the rest of a
 // message begun, or to take its answers) or has too much in flight gets a Refused with id 0, as far
 // as it listens, and is cut off. Nothing a client does reaches forwarding.
+//
+// Room. At most `clients` are served. When one more comes, the one that has been idle the longest,
+// and for longer than client_timeout, gives up its place, so that idle connections cannot lock
+// others out; if all are busy the newcomer is refused. Refused connections that have not closed yet
+// are at most `refused_clients` more; beyond that a newcomer is closed without a word. Without a
+// free file descriptor nobody is accepted for a second.
 #pragma once
 
 #include "dataplane/api/framing.hpp"
@@ -50,6 +56,7 @@ public:
 
 struct ControlServerLimits {
     std::size_t clients = 32;
+    std::size_t refused_clients = 8;                  ///< connected beyond `clients`, being refused
     std::size_t requests_in_flight = 64;              ///< of one client
     std::size_t output_bytes = 2 * max_message_bytes; ///< waiting for one client
     std::size_t inline_bytes = 16384;                 ///< decoded on the main lcore up to here
@@ -87,6 +94,9 @@ private:
 
     ControlServer(MainLoop& loop, WorkThread& worker, RequestHandler& handler);
     void accept_clients();
+    void add_client(int fd);
+    [[nodiscard]] bool make_room();
+    void pause_accepting();
     void serve(Client& client, std::uint32_t events);
     void read_some(Client& client, bool is_gone);
     void take_messages(ConnectionId id);
@@ -111,6 +121,8 @@ private:
     int listen_fd_ = -1;
     std::uint64_t next_id_ = 1;
     MainLoop::Timer check_;
+    MainLoop::Timer accept_again_;
+    MainLoop::Clock::time_point next_overflow_warning_{};
     std::map<ConnectionId, std::unique_ptr<Client>> clients_;
 };
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/port_set.hpp"
 
-#include "dataplane/dpdk/announcement.hpp"
-
 #include <cerrno>
 #include <cstring>
 #include <spdlog/spdlog.h>
@@ -44,7 +42,7 @@ void PortSet::announce_vips(std::span<const IpAddress> vips) {
         }
         for (const IpAddress& vip : vips) {
             if (vip.is_ipv4() &&
-                !announce_on_interface(
+                !announcer_.announce(
                     *description.ifindex, make_arp_announcement(vip, description.mac)
                 )) {
                 spdlog::warn(

@@ -5,16 +5,16 @@
 // knows the VIP; what arrives outside that time would be dropped, by our own doing. So the control
 // half calls steer_vips() twice around a publication:
 //
-//   before: the VIPs that the old and the new snapshot share. A VIP that goes is the kernel's from
-//   here on,
-//           while workers still know it: what stands in the rings is forwarded (ring_drain_time).
+//   before:                 the VIPs that the old and the new snapshot share. A VIP that goes is
+//                           the kernel's from here on, while workers still know it: what stands in
+//                           the rings is forwarded (ring_drain_time).
 //   after the grace period: the VIPs of the new snapshot. A VIP that comes is steered only now,
-//   when every
-//           worker knows it.
+//                           when every worker knows it.
 //
 // Thread rule: the main lcore.
 #pragma once
 
+#include "dataplane/dpdk/announcement.hpp"
 #include "dataplane/dpdk/port.hpp"
 #include "dataplane/dpdk/port_facts.hpp"
 
@@ -34,6 +34,7 @@ public:
     [[nodiscard]] std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips) override;
 
     /// On kernel interfaces only: a device of DPDK's own has no way from this thread to its wire.
+    /// One system call for each VIP and port.
     void announce_vips(std::span<const IpAddress> vips) override;
 
     [[nodiscard]] PortObservation observe_port(PortId port) override;
@@ -42,6 +43,7 @@ public:
 
 private:
     std::vector<std::unique_ptr<Port>> ports_;
+    Announcer announcer_;
 };
 
 } // namespace penstock

@@ -2,8 +2,9 @@
 // One worker: the loop that runs to completion on a pinned lcore.
 //
 //   round:        for each of its receive queues: rx burst → process_burst() → tx burst per port,
-//   free drops housekeeping: counters, flow expiry, quiescent report, heartbeat idle:
-//   idle_policy.hpp
+//                 free drops
+//   housekeeping: counters, flow expiry, quiescent report, heartbeat
+//   idle:         idle_policy.hpp
 //
 // Thread rule: constructed on the main lcore; run() belongs to the worker's lcore; request_stop()
 // is for any thread. In run() nothing allocates, locks, logs or throws, and the only system calls

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/announcement.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
 
 namespace penstock {
 namespace {
@@ -17,6 +27,33 @@ TEST(Announcement, IsAnArpRequestForItself) {
         198,  51,   100,  10,   0,    0,    0,    0, 0,    0, 198, 51,   100,  10,
     };
     EXPECT_EQ(frame, expected);
+}
+
+// On loopback, as root. A socket of its own for each frame took milliseconds of every one.
+TEST(Announcer, SendsManyFramesWithinATurnEach) {
+    const int receiver = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ARP));
+    ASSERT_GE(receiver, 0) << "run as root: the test opens a packet socket";
+    struct timeval limit{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(receiver, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    const unsigned int loopback = ::if_nametoindex("lo");
+    const auto frame = make_arp_announcement(
+        *IpAddress::parse("198.51.100.10"), *MacAddress::parse("02:00:00:00:00:01")
+    );
+    constexpr int frames = 100;
+    Announcer announcer;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < frames; ++i) {
+        ASSERT_TRUE(announcer.announce(loopback, frame)) << std::strerror(errno);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(frames));
+    int seen = 0;
+    while (seen < frames) {
+        AnnouncementFrame received{};
+        ASSERT_GT(::recv(receiver, received.data(), received.size(), 0), 0) << seen << " came";
+        seen += received == frame ? 1 : 0;
+    }
+    EXPECT_FALSE(announcer.announce(0x7fffffff, frame)) << "there is no such interface";
+    ::close(receiver);
 }
 
 } // namespace

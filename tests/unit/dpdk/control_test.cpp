@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,6 +41,7 @@ public:
     void announce_vips(std::span<const IpAddress> vips) override {
         const std::lock_guard lock(mutex_);
         announced.insert(announced.end(), vips.begin(), vips.end());
+        most_at_once = std::max(most_at_once.load(), vips.size());
     }
 
     PortObservation observe_port(PortId) override {
@@ -58,6 +61,7 @@ public:
     }
 
     std::atomic<std::size_t> max_vips{1000};
+    std::atomic<std::size_t> most_at_once{0}; ///< announced in one call
 
 private:
     std::mutex mutex_;
@@ -327,6 +331,23 @@ TEST_F(ControlTest, SaysWhenNewVipsCannotBeSteered) {
     EXPECT_EQ(ports_.all_announced().back(), address("198.51.100.11"));
 }
 
+TEST_F(ControlTest, AnnouncesManyVipsInSteps) {
+    DesiredState state = make_state(1, 1);
+    for (int i = 1; i < 200; ++i) {
+        ServiceSpec service = state.services[0];
+        service.name = fmt::format("web-{}", i);
+        service.key.vip = address(fmt::format("203.0.113.{}", i));
+        state.services.push_back(service);
+    }
+    auto client = connect();
+    expect_applied(client.apply(state, patience));
+    for (int i = 0; i < 1000 && ports_.all_announced().size() < 200; ++i) {
+        std::this_thread::sleep_for(milliseconds(10));
+    }
+    EXPECT_EQ(ports_.all_announced().size(), 200U);
+    EXPECT_LE(ports_.most_at_once, 32U);
+}
+
 TEST_F(ControlTest, NamesTheWorkerThatDoesNotMoveAndRecovers) {
     auto client = connect();
     expect_applied(client.apply(make_state(1, 1), patience));
@@ -482,6 +503,69 @@ TEST_F(ControlTest, RefusesMoreClientsThanItServes) {
     const int fd = connect_raw();
     expect_cut_off(fd, "clients");
     EXPECT_TRUE(clients[0].get_status(patience));
+}
+
+TEST_F(ControlTest, TakesThePlaceOfAnIdleClient) {
+    std::vector<DataplaneClient> clients;
+    for (int i = 0; i < 32; ++i) {
+        clients.push_back(connect());
+    }
+    std::this_thread::sleep_for(milliseconds(5200));
+    for (std::size_t i = 1; i < clients.size(); ++i) {
+        EXPECT_TRUE(clients[i].get_status(patience));
+    }
+    auto one_more = connect();
+    EXPECT_TRUE(one_more.get_status(patience));
+    EXPECT_TRUE(clients[1].get_status(patience));
+    EXPECT_FALSE(clients[0].get_status(patience)) << "it was idle the longest";
+}
+
+TEST_F(ControlTest, ClosesAtOnceBeyondWhatItRefusesPolitely) {
+    std::vector<DataplaneClient> clients;
+    for (int i = 0; i < 32; ++i) {
+        clients.push_back(connect());
+    }
+    std::vector<int> refused;
+    for (int i = 0; i < 8; ++i) {
+        refused.push_back(connect_raw());
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(read_all(connect_raw()).empty());
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(2000));
+    for (const int fd : refused) {
+        expect_cut_off(fd, "clients");
+    }
+    EXPECT_TRUE(clients[0].get_status(patience));
+}
+
+TEST_F(ControlTest, RestsWhileThereIsNoFileDescriptor) {
+    struct rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    std::memcpy(to.sun_path, socket_.data(), socket_.size());
+    clockid_t clock{};
+    ASSERT_EQ(::pthread_getcpuclockid(loop_.native_handle(), &clock), 0);
+    const auto cpu_time = [&] {
+        struct timespec time{};
+        ::clock_gettime(clock, &time);
+        return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+    };
+    const struct rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    const auto begin = cpu_time();
+    std::this_thread::sleep_for(milliseconds(600));
+    const auto used = cpu_time() - begin;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_LT(used, milliseconds(200)) << "the main loop spins";
+    send_bytes(fd, *encode_frame(ClientMessage{Hello{protocol_version, 1, "t"}}));
+    std::array<std::uint8_t, 4096> bytes{};
+    struct timeval limit{.tv_sec = 5, .tv_usec = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    EXPECT_GT(::recv(fd, bytes.data(), bytes.size(), 0), 0) << "it is accepted afterwards";
+    ::close(fd);
 }
 
 TEST_F(ControlTest, LeavesForwardingAloneWhateverClientsSend) {
