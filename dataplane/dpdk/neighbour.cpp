@@ -22,8 +22,23 @@ constexpr std::size_t routes_in_flight = 64;
 
 constexpr std::chrono::milliseconds reroute_delay{50}; // routes change in bunches
 constexpr std::chrono::milliseconds retry_delay{5000};
+constexpr std::chrono::milliseconds dump_retry_delay{500};
+constexpr std::chrono::milliseconds dump_limit{5000};
+
+// The kernel gives up on a neighbour after 3 s (mcast_solicit, retrans_time_ms).
+constexpr std::chrono::milliseconds hold_limit{5000};
 
 constexpr std::size_t entries = max_backends;
+
+void apply(const AddressEvent& event, std::map<std::uint32_t, std::vector<IpAddress>>& to) {
+    std::vector<IpAddress>& addresses = to[event.ifindex];
+    const bool is_known = std::ranges::find(addresses, event.address) != addresses.end();
+    if (event.is_removed || !event.is_usable) {
+        std::erase(addresses, event.address);
+    } else if (!is_known) {
+        addresses.push_back(event.address);
+    }
+}
 
 } // namespace
 
@@ -123,9 +138,10 @@ std::expected<void, Refusal> Neighbours::open(std::span<const PortDescription> p
 }
 
 std::expected<void, Refusal> Neighbours::read_kernel() {
-    begin_dump();
-    const auto deadline = MainLoop::Clock::now() + std::chrono::seconds(5);
+    is_dump_due_ = true;
+    const auto deadline = MainLoop::Clock::now() + dump_limit;
     while (neighbour_dump_ != 0 || address_dump_ != 0 || is_dump_due_) {
+        try_dump(true);
         struct pollfd entry{.fd = requests_->fd(), .events = POLLIN, .revents = 0};
         if (MainLoop::Clock::now() > deadline) {
             return std::unexpected(Refusal{
@@ -142,7 +158,8 @@ std::expected<void, Refusal> Neighbours::read_kernel() {
 }
 
 Neighbours::~Neighbours() {
-    for (const MainLoop::Timer& timer : {step_timer_, reroute_timer_, retry_timer_}) {
+    for (const MainLoop::Timer& timer :
+         {step_timer_, reroute_timer_, retry_timer_, dump_timer_, hold_timer_}) {
         loop_.cancel(timer);
     }
     if (!uses_kernel()) {
@@ -377,6 +394,7 @@ void Neighbours::manage(const HopKey& key, Hop& hop) {
 
 void Neighbours::lose(const HopKey& key, Hop& hop) {
     hop.mac.reset();
+    hop.is_seen = true;
     hop.is_managed = false;
     hop.is_ours = false;
     if (!hop.destinations.empty()) {
@@ -390,20 +408,36 @@ void Neighbours::take(const NeighbourEvent& event) {
         return;
     }
     const HopKey key{event.ifindex, event.address};
-    if (event.is_removed) {
-        if (const auto found = hops_.find(key); found != hops_.end()) {
-            lose(key, found->second);
-            if (found->second.destinations.empty()) {
-                hops_.erase(found);
-            }
-        }
-        return;
+    if (neighbour_dump_ != 0) {
+        heard_hops_.insert(key);
     }
+    if (!event.is_removed) {
+        set_hop(event);
+    } else if (const auto found = hops_.find(key); found != hops_.end()) {
+        lose(key, found->second);
+        if (found->second.destinations.empty()) {
+            hops_.erase(found);
+        }
+    }
+}
+
+void Neighbours::take_line(const NeighbourEvent& line) {
+    const bool is_wanted = neighbour_dump_ != 0 && ports_.contains(line.ifindex);
+    if (is_wanted && !heard_hops_.contains({line.ifindex, line.address})) {
+        set_hop(line);
+    }
+}
+
+void Neighbours::set_hop(const NeighbourEvent& event) {
+    const HopKey key{event.ifindex, event.address};
     Hop& hop = hops_[key];
     hop.is_seen = true;
     hop.is_managed = event.is_managed || event.is_permanent;
     hop.is_ours = event.is_ours;
-    hop.mac = event.mac;
+    // One that is being asked again keeps its MAC until it answers, fails or is removed.
+    if (event.mac || event.is_failed) {
+        hop.mac = event.mac;
+    }
     hop.problem = event.is_failed ? HopProblem::unanswered : HopProblem::pending;
     if (!hop.destinations.empty()) {
         if (!hop.is_managed) {
@@ -415,7 +449,7 @@ void Neighbours::take(const NeighbourEvent& event) {
 
 void Neighbours::take(const RequestEnd& end) {
     if (end.sequence == neighbour_dump_ || end.sequence == address_dump_) {
-        end_dump();
+        end_dump(end.error);
         return;
     }
     if (const auto asked = asked_routes_.find(end.sequence); asked != asked_routes_.end()) {
@@ -459,12 +493,13 @@ void Neighbours::retry_failed() {
             ++asked;
         }
     }
+    try_dump(true); // ends one whose end was lost
     retry_timer_ = loop_.call_after(retry_delay, [this] { retry_failed(); });
 }
 
 // ---- Results
 
-void Neighbours::update(const Destination& destination) {
+void Neighbours::update(Destination& destination) {
     HopState common{.problem = destination.problem};
     if (destination.problem == HopProblem::none && destination.fixed) {
         common.hop = *destination.fixed;
@@ -475,6 +510,7 @@ void Neighbours::update(const Destination& destination) {
             common.hop = {*hop.mac, ports_.at(destination.hop->first)};
         }
     }
+    bool is_held = false;
     for (const Destination::User& user : destination.users) {
         HopState state = common;
         if (user.forwarding == Forwarding::l2dsr && destination.has_gateway) {
@@ -483,14 +519,53 @@ void Neighbours::update(const Destination& destination) {
         states_[user.backend.value] = state;
         if (state.problem == HopProblem::none) {
             next_hops_.set(user.backend, state.hop);
+        } else if (state.problem == HopProblem::pending && next_hops_.load(user.backend) != 0) {
+            is_held = true; // the old way is better than none
         } else {
             next_hops_.clear(user.backend);
         }
     }
+    if (!is_held) {
+        destination.held_until.reset();
+    } else if (!destination.held_until) {
+        hold(destination);
+    }
+}
+
+void Neighbours::hold(Destination& destination) {
+    destination.held_until = MainLoop::Clock::now() + hold_limit;
+    held_.push_back(destination.address);
+    if (hold_timer_ == MainLoop::Timer{}) {
+        hold_timer_ = loop_.call_after(hold_limit, [this] { drop_held(); });
+    }
+}
+
+void Neighbours::drop_held() {
+    hold_timer_ = {};
+    const auto now = MainLoop::Clock::now();
+    std::chrono::milliseconds delay{0};
+    for (std::size_t i = 0; i < drops_a_step && !held_.empty(); ++i) {
+        const auto found = destinations_.find(held_.front());
+        if (found != destinations_.end() && found->second.held_until) {
+            if (*found->second.held_until > now) {
+                delay =
+                    std::chrono::ceil<std::chrono::milliseconds>(*found->second.held_until - now);
+                break;
+            }
+            found->second.held_until.reset();
+            for (const Destination::User& user : found->second.users) {
+                next_hops_.clear(user.backend);
+            }
+        }
+        held_.pop_front();
+    }
+    if (!held_.empty()) {
+        hold_timer_ = loop_.call_after(delay, [this] { drop_held(); });
+    }
 }
 
 void Neighbours::update(const Hop& hop) {
-    for (const Destination* const destination : hop.destinations) {
+    for (Destination* const destination : hop.destinations) {
         update(*destination);
     }
 }
@@ -511,15 +586,16 @@ void Neighbours::take(const AddressEvent& event) {
     if (!event.address.is_ipv4() || !ports_.contains(event.ifindex)) {
         return;
     }
-    std::vector<IpAddress>& addresses = addresses_[event.ifindex];
-    const bool is_known = std::ranges::find(addresses, event.address) != addresses.end();
-    if (event.is_removed || !event.is_usable) {
-        std::erase(addresses, event.address);
-    } else if (!is_known) {
-        addresses.push_back(event.address);
+    if (address_dump_ != 0) {
+        heard_addresses_.push_back(event);
     }
-    if (address_dump_ == 0) {
-        check_source();
+    apply(event, addresses_);
+    check_source();
+}
+
+void Neighbours::take_line(const AddressEvent& line) {
+    if (address_dump_ != 0 && line.address.is_ipv4() && ports_.contains(line.ifindex)) {
+        apply(line, dumped_addresses_);
     }
 }
 
@@ -536,54 +612,120 @@ void Neighbours::check_source() {
 // ---- Everything again
 
 void Neighbours::take(const MessagesLost&) {
-    if (neighbour_dump_ != 0 || address_dump_ != 0) {
-        is_dump_due_ = true; // the one that runs may miss what was lost
-        return;
+    if (!is_dump_due_) {
+        spdlog::warn("netlink messages were lost: asking the kernel for everything again");
     }
-    spdlog::warn("netlink messages were lost: asking the kernel for everything again");
-    asked_routes_.clear();
-    asked_hops_.clear();
-    begin_dump();
-    reroute_all();
+    require_dump(); // one that runs already may miss what was lost
 }
 
-void Neighbours::begin_dump() {
+void Neighbours::require_dump() {
+    is_dump_due_ = true;
+    if (dump_timer_ == MainLoop::Timer{}) {
+        dump_timer_ = loop_.call_after(dump_retry_delay, [this] {
+            dump_timer_ = {};
+            try_dump(true);
+        });
+    }
+}
+
+/// `is_dry`: no change from before a loss is still to be taken in, or we have waited long enough.
+void Neighbours::try_dump(bool is_dry) {
+    const auto is_running = [this] { return neighbour_dump_ != 0 || address_dump_ != 0; };
+    if (is_running() && MainLoop::Clock::now() > dump_limit_) {
+        end_dump(ETIMEDOUT); // its end was lost
+    }
+    if (!is_dump_due_) {
+        return;
+    }
+    if (!is_dry || is_running()) {
+        require_dump();
+        return;
+    }
+    neighbour_dump_ = requests_->dump_neighbours();
+    if (neighbour_dump_ == 0) {
+        require_dump();
+        return;
+    }
     is_dump_due_ = false;
+    dump_limit_ = MainLoop::Clock::now() + dump_limit;
+    heard_hops_.clear();
     for (auto& [key, hop] : hops_) {
         hop.is_seen = false;
     }
-    neighbour_dump_ = requests_->dump_neighbours();
-    is_dump_due_ = neighbour_dump_ == 0;
+    asked_routes_.clear();
+    asked_hops_.clear();
+    reroute_all();
 }
 
-void Neighbours::end_dump() {
-    if (neighbour_dump_ != 0) {
+void Neighbours::end_dump(int error) {
+    if (error != 0) {
+        spdlog::warn(
+            "netlink: the kernel's list of {} is not whole, asking again: {}",
+            neighbour_dump_ != 0 ? "neighbours" : "addresses",
+            std::generic_category().message(error)
+        );
         neighbour_dump_ = 0;
-        for (auto it = hops_.begin(); it != hops_.end();) {
-            auto& [key, hop] = *it;
-            if (!hop.is_seen) {
-                lose(key, hop);
-            }
-            it = hop.destinations.empty() && !hop.is_seen ? hops_.erase(it) : std::next(it);
+        address_dump_ = 0;
+        require_dump();
+    } else if (neighbour_dump_ != 0) {
+        end_neighbour_dump();
+    } else {
+        end_address_dump();
+    }
+}
+
+void Neighbours::end_neighbour_dump() {
+    neighbour_dump_ = 0;
+    for (auto it = hops_.begin(); it != hops_.end();) {
+        auto& [key, hop] = *it;
+        if (!hop.is_seen && hop.destinations.empty()) {
+            it = hops_.erase(it);
+            continue;
         }
-        // The kernel runs one dump a socket at a time.
-        addresses_.clear();
-        address_dump_ = requests_->dump_addresses();
-        return;
+        if (!hop.is_seen) {
+            // Gone, and its removal was lost: its MAC is still the best guess until the kernel
+            // knows better.
+            hop.is_managed = false;
+            hop.is_ours = false;
+            manage(key, hop);
+            update(hop);
+        }
+        ++it;
     }
+    // The kernel runs one dump a socket at a time.
+    dumped_addresses_.clear();
+    heard_addresses_.clear();
+    address_dump_ = requests_->dump_addresses();
+    if (address_dump_ == 0) {
+        require_dump();
+    }
+}
+
+void Neighbours::end_address_dump() {
     address_dump_ = 0;
-    check_source();
-    if (is_dump_due_) {
-        begin_dump();
-        reroute_all();
+    for (const AddressEvent& event : heard_addresses_) {
+        apply(event, dumped_addresses_);
     }
+    addresses_ = std::move(dumped_addresses_);
+    check_source();
 }
 
 void Neighbours::receive(Netlink& netlink) {
     std::vector<NetlinkEvent> events;
     netlink.receive(events);
+    const bool is_answer = &netlink == requests_.get();
     for (const NetlinkEvent& event : events) {
-        std::visit([this](const auto& value) { take(value); }, event);
+        if (const auto* const line = std::get_if<NeighbourEvent>(&event); is_answer && line) {
+            take_line(*line);
+        } else if (const auto* const row = std::get_if<AddressEvent>(&event); is_answer && row) {
+            take_line(*row);
+        } else {
+            std::visit([this](const auto& value) { take(value); }, event);
+        }
+    }
+    if (is_dump_due_) {
+        struct pollfd entry{.fd = changes_->fd(), .events = POLLIN, .revents = 0};
+        try_dump(::poll(&entry, 1, 0) == 0);
     }
     ask_routes();
 }

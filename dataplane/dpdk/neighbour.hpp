@@ -11,7 +11,15 @@
 // others are used as they are. A static neighbour of the configuration comes before all of this.
 //
 // Thread rule: the main loop's thread. Nothing takes longer than 1 ms at a time: targets, requests
-// and removals go in steps. Lost netlink messages (ENOBUFS) lead to asking for everything again.
+// and removals go in steps.
+//
+// Make before break. A word of the NextHopTable stays while its new hop, or what has become of its
+// old one, is pending: it is cleared when the kernel says that there is none, or after hold_limit.
+//
+// Everything again. Lost netlink messages (ENOBUFS) lead to a dump of neighbours and addresses. It
+// begins when what was heard before the loss has been taken in, and is tried again until it ends
+// well. What the kernel said about an entry meanwhile is never older than the dump's line, so it
+// comes before it.
 #pragma once
 
 #include "controlplane/config/configuration.hpp"
@@ -28,6 +36,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -111,8 +120,9 @@ private:
         HopProblem problem = HopProblem::pending; ///< of the route; none: see the neighbour
         bool is_queued = false;                   ///< its route is going to be asked for
         bool has_gateway = false;
-        std::optional<NextHop> fixed; ///< a static neighbour
-        std::optional<HopKey> hop;    ///< where to look in hops_
+        std::optional<NextHop> fixed;                          ///< a static neighbour
+        std::optional<HopKey> hop;                             ///< where to look in hops_
+        std::optional<MainLoop::Clock::time_point> held_until; ///< its old words stay until then
     };
 
     /// A neighbour of one of our interfaces, needed or not.
@@ -134,7 +144,10 @@ private:
     void receive(Netlink& netlink);
     void take(const RouteAnswer& answer);
     void take(const NeighbourEvent& event);
+    void take_line(const NeighbourEvent& line);
+    void set_hop(const NeighbourEvent& event);
     void take(const AddressEvent& event);
+    void take_line(const AddressEvent& line);
     void take(const RoutingEvent& event);
     void take(const RequestEnd& end);
     void take(const MessagesLost& lost);
@@ -150,11 +163,16 @@ private:
     void detach(Destination& destination);
     void manage(const HopKey& key, Hop& hop);
     void lose(const HopKey& key, Hop& hop);
-    void update(const Destination& destination);
+    void update(Destination& destination);
     void update(const Hop& hop);
     void reroute_all();
-    void begin_dump();
-    void end_dump();
+    void hold(Destination& destination);
+    void drop_held();
+    void require_dump();
+    void try_dump(bool is_dry);
+    void end_dump(int error);
+    void end_neighbour_dump();
+    void end_address_dump();
     void retry_failed();
     void check_source();
 
@@ -179,15 +197,24 @@ private:
     std::deque<IpAddress> route_queue_;
     std::map<std::uint32_t, IpAddress> asked_routes_; ///< by sequence
     std::map<std::uint32_t, HopKey> asked_hops_;      ///< by sequence
-    std::uint32_t neighbour_dump_ = 0;                ///< its sequence; 0: none runs
+    std::deque<IpAddress> held_;                      ///< destinations, by held_until
+
+    std::uint32_t neighbour_dump_ = 0; ///< its sequence; 0: none runs
     std::uint32_t address_dump_ = 0;
     bool is_dump_due_ = false;
-    std::map<std::uint32_t, std::vector<IpAddress>> addresses_; ///< usable IPv4 ones, by ifindex
+    MainLoop::Clock::time_point dump_limit_; ///< of the dump that runs
+    std::set<HopKey> heard_hops_;            ///< events of them came while the dump ran
+    std::vector<AddressEvent> heard_addresses_;
+    using Addresses = std::map<std::uint32_t, std::vector<IpAddress>>; ///< usable IPv4, by ifindex
+    Addresses addresses_;
+    Addresses dumped_addresses_; ///< so far, by the dump that runs
     std::optional<IpAddress> last_source_;
     std::function<void()> source_changed_;
     MainLoop::Timer step_timer_;
     MainLoop::Timer reroute_timer_;
     MainLoop::Timer retry_timer_;
+    MainLoop::Timer dump_timer_;
+    MainLoop::Timer hold_timer_;
 };
 
 } // namespace penstock

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 
@@ -357,17 +358,20 @@ void Netlink::receive(std::vector<NetlinkEvent>& events) {
         int left = static_cast<int>(bytes);
         const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.data());
         while (mnl_nlmsg_ok(message, left)) {
+            if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) {
+                events.emplace_back(MessagesLost{}); // the table changed during the dump
+            }
             if (message->nlmsg_type == NLMSG_ERROR) {
                 if (const auto* const error = body_of<nlmsgerr>(message)) {
                     events.emplace_back(RequestEnd{message->nlmsg_seq, -error->error});
                 }
             } else if (message->nlmsg_type == NLMSG_DONE) {
-                events.emplace_back(RequestEnd{message->nlmsg_seq, 0});
+                const auto* const error = body_of<int>(message); // of a dump that broke off
+                events.emplace_back(
+                    RequestEnd{message->nlmsg_seq, error == nullptr ? 0 : std::abs(*error)}
+                );
             } else {
                 take_message(message, &intake);
-            }
-            if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) {
-                events.emplace_back(MessagesLost{}); // the table changed during the dump
             }
             message = mnl_nlmsg_next(message, &left);
         }

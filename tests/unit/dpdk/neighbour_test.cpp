@@ -187,6 +187,41 @@ TEST_F(NeighbourTest, KeepsManagedNeighboursAndTakesThemAway) {
     EXPECT_EQ(output_of("ip neigh show dev edge0").find("managed"), std::string::npos);
 }
 
+TEST_F(NeighbourTest, KeepsTheOldHopWhileTheNewOneIsPending) {
+    const auto ids = aim({"10.1.2.3"}, Forwarding::ipip);
+    ASSERT_TRUE(wait_until([&] { return mac_of(ids[0]) == "02:00:00:00:00:99"; }));
+    run("ip route replace 10.0.0.0/8 via 192.0.2.77"); // nobody
+    ASSERT_TRUE(wait_until([&] { return problem_of(ids[0]) == HopProblem::pending; }));
+    EXPECT_EQ(mac_of(ids[0]), "02:00:00:00:00:99");
+    ASSERT_TRUE(wait_until([&] { return problem_of(ids[0]) == HopProblem::unanswered; }));
+    EXPECT_EQ(mac_of(ids[0]), "none");
+    run("ip route replace 10.0.0.0/8 via 192.0.2.3");
+    EXPECT_TRUE(wait_until([&] { return mac_of(ids[0]) == "02:00:00:00:00:99"; }));
+}
+
+TEST_F(NeighbourTest, RecoversFromLostMessagesWithoutABreak) {
+    const auto ids = aim({"192.0.2.3", "10.1.2.3"}, Forwarding::ipip);
+    ASSERT_TRUE(wait_until([&] { return mac_of(ids[0]) != "none" && mac_of(ids[1]) != "none"; }));
+    bool source_changed = false;
+    neighbours_->on_source_change([&] { source_changed = true; });
+    // More changes than the socket holds while nobody reads it; what follows them is lost.
+    run("for i in $(seq 12000); do echo \"neigh replace 192.0.2.200 dev edge0 lladdr "
+        "02:00:00:00:$((i % 90 + 10)):01 nud permanent\"; done | ip -batch -");
+    run("ip neigh replace 192.0.2.2 dev edge0 lladdr 02:00:00:00:00:55 nud permanent");
+    run("ip neigh del 192.0.2.3 dev edge0");
+    bool has_broken = false;
+    EXPECT_TRUE(wait_until([&] {
+        has_broken = has_broken || mac_of(ids[0]) == "none" || mac_of(ids[1]) == "none";
+        return mac_of(ids[1]) == "02:00:00:00:00:55" &&
+               output_of("ip neigh show 192.0.2.3 dev edge0").find("managed") != std::string::npos;
+    })) << "the kernel was not asked again";
+    EXPECT_TRUE(wait_until([&] { return neighbours_->is_settled(); }));
+    EXPECT_FALSE(has_broken) << "a next hop was cleared meanwhile";
+    EXPECT_EQ(mac_of(ids[0]), "02:00:00:00:00:99");
+    EXPECT_FALSE(source_changed);
+    EXPECT_EQ(neighbours_->default_tunnel_source(), IpAddress::parse("192.0.2.1"));
+}
+
 TEST_F(NeighbourTest, FindsAndFollowsTheTunnelSource) {
     EXPECT_EQ(neighbours_->default_tunnel_source(), IpAddress::parse("192.0.2.1"));
     bool changed = false;
