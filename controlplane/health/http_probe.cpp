@@ -3,10 +3,12 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -38,6 +40,7 @@ struct Transfer {
     std::unique_ptr<curl_slist, ListDeleter> headers;
     HttpProbeRequest request;
     ProbeDone done;
+    int socket_errno = 0; ///< why there is no socket; 0: there is one
     std::size_t body_bytes = 0;
     bool body_too_long = false;
 };
@@ -50,6 +53,17 @@ std::size_t count_body(char*, std::size_t size, std::size_t count, void* context
         return 0;
     }
     return size * count;
+}
+
+/// curl's own call loses errno, and a host without descriptors would look like a dead backend.
+curl_socket_t open_socket(void* context, curlsocktype, curl_sockaddr* address) {
+    auto& transfer = *static_cast<Transfer*>(context);
+    const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0) {
+        transfer.socket_errno = errno;
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
 }
 
 /// Close by RST: the response has been read, and TIME_WAIT of thousands of probes helps nobody.
@@ -70,6 +84,14 @@ ProbeResult describe(const Transfer& transfer, CURLcode code) {
         return {
             .outcome = good ? ProbeOutcome::good : ProbeOutcome::bad,
             .detail = fmt::format("http {}", status),
+        };
+    }
+    if (transfer.socket_errno != 0) {
+        return {
+            .outcome = ProbeOutcome::inconclusive,
+            .detail = fmt::format(
+                "this host: {}", std::generic_category().message(transfer.socket_errno)
+            ),
         };
     }
     long system_errno = 0;
@@ -182,6 +204,8 @@ private:
         set(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
         set(easy, CURLOPT_WRITEFUNCTION, &count_body);
         set(easy, CURLOPT_WRITEDATA, &transfer);
+        set(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+        set(easy, CURLOPT_OPENSOCKETDATA, &transfer);
         set(easy, CURLOPT_SOCKOPTFUNCTION, &forbid_time_wait);
     }
 
