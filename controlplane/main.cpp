@@ -66,6 +66,12 @@ int run(const Options& options) {
     boost::asio::io_context loop(1);
     boost::asio::signal_set hangup(loop, SIGHUP);
     boost::asio::signal_set end(loop, SIGTERM, SIGINT);
+    // A first start with a bad file leaves nothing behind: no directory, no lock, no key.
+    if (!StateDirectory::has_configuration(options.state_directory)) {
+        if (auto read = read_declaration(options.config_file); !read) {
+            return refuse_start(read.error());
+        }
+    }
     const std::filesystem::path runtime(options.runtime_directory);
     std::error_code made;
     std::filesystem::create_directories(runtime, made);

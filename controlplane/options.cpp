@@ -18,8 +18,7 @@ constexpr std::string_view help_text =
 
 Usage: penstock-cp [options]
 
-  --config FILE      read at the first start, on SIGHUP and by 'penstock apply'
-                     (default /etc/penstock/penstock.toml)
+  --config FILE      read at the first start and on SIGHUP (default /etc/penstock/penstock.toml)
   --state-dir DIR    what survives a restart: applied configuration, overrides, flow hash key
                      (default /var/lib/penstock)
   --runtime-dir DIR  sockets and statistics: control.sock (API), dataplane.sock, dataplane.stats
@@ -29,7 +28,8 @@ Usage: penstock-cp [options]
   --help, --version
 
 After the first start the applied configuration in the state directory is what runs; a changed FILE
-takes effect by SIGHUP or 'penstock apply'. 'penstock status' shows when the two differ.
+takes effect by SIGHUP. 'penstock apply' sends the file that it is given: after 'penstock apply' of
+another file a SIGHUP brings FILE back. 'penstock status' shows when the two differ.
 
 Examples:
   penstock-cp

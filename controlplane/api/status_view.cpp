@@ -5,13 +5,17 @@
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
+#include <limits>
 #include <unistd.h>
+#include <utility>
 
 namespace penstock {
 
 namespace json = boost::json;
 
 namespace {
+
+constexpr std::uint64_t stale_heartbeat_ns = 1'000'000'000; // a healthy one is milliseconds old
 
 json::value text_or_null(const std::string& text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
@@ -118,8 +122,56 @@ json::value make_last_reload(const Reconciler& reconciler) {
     };
 }
 
+/// Of a dataplane that is connected: one that is away has its own sentence.
+void add_dataplane_problems(
+    const Reconciler& reconciler, const Statistics* statistics, json::array& problems
+) {
+    const DataplaneView& view = reconciler.dataplane();
+    if (view.state == DataplaneView::State::connecting || !view.status) {
+        return;
+    }
+    if (statistics != nullptr && view.hello && statistics->instance_id == view.hello->instance_id) {
+        for (std::size_t i = 0; i < statistics->workers.size(); ++i) {
+            const WorkerSample& worker = statistics->workers[i];
+            if (worker.heartbeat_age_ns <= stale_heartbeat_ns) {
+                continue;
+            }
+            const bool never = worker.heartbeat_age_ns == std::numeric_limits<std::uint64_t>::max();
+            problems.push_back(json::value(fmt::format(
+                "worker {} (lcore {}) {}: its ports' packets are not served",
+                i,
+                worker.lcore,
+                never ? std::string("has not begun")
+                      : fmt::format(
+                            "gave its last sign of life {:.1f} s ago",
+                            static_cast<double>(worker.heartbeat_age_ns) / 1e9
+                        )
+            )));
+        }
+    }
+    for (const PortStatus& port : view.status->ports) {
+        if (port.link != LinkState::up) {
+            problems.push_back(
+                json::value(fmt::format("port {} ({}): the link is down", port.name, port.device))
+            );
+        }
+    }
+    const std::uint64_t desired = reconciler.desired().generation;
+    const auto live = reconciler.live_generation();
+    if (view.state == DataplaneView::State::connected && live != desired) {
+        problems.push_back(json::value(fmt::format(
+            "generation {} is not live yet (live: {}): penstock-dp is still at work, or has "
+            "refused it",
+            desired,
+            live ? std::to_string(*live) : "none of ours"
+        )));
+    }
+}
+
 /// The worst first: nothing forwarded, then nothing steered by us, then what is stale.
-json::array list_problems(const Reconciler& reconciler, const json::object& dataplane) {
+json::array list_problems(
+    const Reconciler& reconciler, const Statistics* statistics, const json::object& dataplane
+) {
     json::array problems;
     const auto explain = [&reconciler](const BackendRef& ref) {
         return reconciler.health_of(ref).reason;
@@ -132,6 +184,7 @@ json::array list_problems(const Reconciler& reconciler, const json::object& data
             } else if (view.state == DataplaneView::State::refused) {
                 problems.push_back(json::value("penstock-dp refuses: " + view.reason));
             }
+            add_dataplane_problems(reconciler, statistics, problems);
         }
         for (const ServiceSpec& service : reconciler.desired().services) {
             if (judge_service(service) == state) {
@@ -160,6 +213,9 @@ json::array list_problems(const Reconciler& reconciler, const json::object& data
             "the last reload failed ({}): {}", to_string(reload->result), reload->detail
         )));
     }
+    if (std::string restart = reconciler.restart_reason(); !restart.empty()) {
+        problems.push_back(json::value(std::move(restart)));
+    }
     for (const std::string& sentence : reconciler.set_aside()) {
         problems.push_back(json::value(sentence));
     }
@@ -181,7 +237,7 @@ json::object make_status_view(
     const auto live = reconciler.live_generation();
     const FileState file = compare_file(reconciler);
     json::object dataplane = make_dataplane(reconciler, statistics);
-    json::array problems = list_problems(reconciler, dataplane);
+    json::array problems = list_problems(reconciler, statistics, dataplane);
     const std::chrono::duration<double> uptime =
         std::chrono::steady_clock::now() - instance.started_steady;
     return {

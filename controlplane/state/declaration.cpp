@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/state/declaration.hpp"
 
+#include "controlplane/state/atomic_file.hpp"
+
 #include <fmt/format.h>
+#include <utility>
 
 namespace penstock {
 
@@ -10,7 +13,38 @@ std::string describe_size(const config::Configuration& configuration) {
     for (const config::ServiceConfig& service : configuration.services) {
         backends += service.spec.backends.size();
     }
-    return fmt::format("{} services, {} backends", configuration.services.size(), backends);
+    const std::size_t services = configuration.services.size();
+    return fmt::format(
+        "{} service{}, {} backend{}",
+        services,
+        services == 1 ? "" : "s",
+        backends,
+        backends == 1 ? "" : "s"
+    );
+}
+
+std::expected<Declaration, std::string> read_declaration(const std::string& path) {
+    auto text = read_whole_file(path, config::max_file_bytes);
+    if (!text) {
+        return std::unexpected(to_string(text.error()));
+    }
+    if (!*text) {
+        return std::unexpected(fmt::format(
+            "{}: no such file, and the state directory has no applied configuration; write one "
+            "(docs/reference/configuration.md) or name it with --config",
+            path
+        ));
+    }
+    config::Diagnostics warnings;
+    auto parsed = config::parse_configuration(**text, path, &warnings);
+    if (!parsed) {
+        return std::unexpected(config::render(parsed.error()));
+    }
+    return Declaration{
+        .text = std::move(**text),
+        .configuration = std::move(*parsed),
+        .notes = render_warnings(warnings),
+    };
 }
 
 std::vector<std::string> render_warnings(const config::Diagnostics& warnings) {

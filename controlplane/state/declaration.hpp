@@ -7,6 +7,7 @@
 #include "controlplane/config/parse.hpp"
 #include "controlplane/state/change.hpp"
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +23,11 @@ struct Declaration {
 
 using DeclarationPtr = std::shared_ptr<const Declaration>;
 
-/// "3 services, 12 backends".
+/// "1 service, 12 backends".
 [[nodiscard]] std::string describe_size(const config::Configuration& configuration);
+
+/// Reads and parses the configuration file of a first start; or the rendered reason why not.
+[[nodiscard]] std::expected<Declaration, std::string> read_declaration(const std::string& path);
 
 /// As `penstock check` prints them, one element each.
 [[nodiscard]] std::vector<std::string> render_warnings(const config::Diagnostics& warnings);

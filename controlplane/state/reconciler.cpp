@@ -113,9 +113,11 @@ void Reconciler::accept_candidate(DeclarationPtr candidate, ChangeDone done) {
         finish_unchanged(std::move(candidate), std::move(done));
         return;
     }
-    auto saved = directory_.save_pending(candidate->text);
+    // The number first: a gap in the numbers harms nobody, a text that was refused and yet saved
+    // would be applied by the next start.
+    auto saved = take_next_generation();
     if (saved) {
-        saved = take_next_generation();
+        saved = directory_.save_pending(candidate->text);
     }
     if (!saved) {
         ChangeError error = not_saved(saved.error(), "nothing was changed");
@@ -147,7 +149,7 @@ void Reconciler::accept_candidate(DeclarationPtr candidate, ChangeDone done) {
              .reason = "penstock-dp is away: " + dataplane_.reason}
         );
     }
-    wait_for_live(true, std::move(notes), std::move(done));
+    wait_for_live(std::nullopt, std::move(notes), std::move(done));
     push();
 }
 
@@ -221,9 +223,9 @@ void Reconciler::set_admin(
     } else {
         changed[ref] = admin;
     }
-    auto saved = directory_.save_overrides(changed);
+    auto saved = take_next_generation(); // first, as for a candidate
     if (saved) {
-        saved = take_next_generation();
+        saved = directory_.save_overrides(changed);
     }
     if (!saved) {
         done(std::unexpected(not_saved(
@@ -243,7 +245,7 @@ void Reconciler::set_admin(
     rebuild_desired();
     announce_services();
     whole_needed_ = true;
-    wait_for_live(false, {}, std::move(done));
+    wait_for_live(ref, {}, std::move(done));
     push();
 }
 
@@ -317,7 +319,8 @@ void Reconciler::report_reload(ReloadSource source, ReloadResult result, std::st
         .time = std::chrono::system_clock::now(),
         .source = source,
         .result = result,
-        .generation = last_generation_,
+        // Before the first rebuild_desired() the number that was saved last is what is known.
+        .generation = desired_.generation != 0 ? desired_.generation : last_generation_,
         .detail = std::move(detail),
     };
 }

@@ -113,7 +113,7 @@ private:
     /// Somebody who waits for a generation to be live.
     struct Waiter {
         std::uint64_t generation = 0;
-        bool is_configuration = false;
+        std::optional<BackendRef> override_of; ///< nothing: waits for a configuration
         ChangeDone done;
         std::vector<std::string> notes;
         std::chrono::steady_clock::time_point deadline;
@@ -140,7 +140,9 @@ private:
     void announce_services();
     void announce_service(const ServiceSpec& service);
     void patch_live(const std::vector<HealthChange>& changes);
-    void wait_for_live(bool is_configuration, std::vector<std::string> notes, ChangeDone done);
+    void wait_for_live(
+        std::optional<BackendRef> override_of, std::vector<std::string> notes, ChangeDone done
+    );
     [[nodiscard]] ChangeReply make_reply(std::uint64_t generation, bool changed) const;
     void report_reload(ReloadSource source, ReloadResult result, std::string detail);
 
@@ -182,6 +184,7 @@ private:
         places_; ///< service and backend in desired_
     std::optional<DesiredState> live_;
     bool whole_needed_ = true;
+    bool is_retry_pending_ = false; ///< refused_timer_ runs
     std::optional<UnderWay> under_way_;
     std::map<BackendRef, Health> flips_; ///< not yet sent
     std::vector<Waiter> waiters_;

@@ -25,8 +25,10 @@ void Reconciler::link_ready(const Hello& hello, const Status& status) {
     };
     if (dataplane_instance_ != hello.instance_id) {
         dataplane_instance_ = hello.instance_id;
-        started_with_node_ = newest().configuration.node;
-        started_with_dataplane_ = newest().configuration.dataplane;
+        // It reads applied.toml when it starts; only without one the file, which is the candidate.
+        const Declaration& read = current_ ? *current_ : newest();
+        started_with_node_ = read.configuration.node;
+        started_with_dataplane_ = read.configuration.dataplane;
     }
     std::size_t adopted = 0;
     for (const BackendStatus& backend : status.backends) {
@@ -83,6 +85,7 @@ void Reconciler::link_failed(LinkFailure failure, const std::string& reason) {
     live_.reset();
     whole_needed_ = true;
     refused_timer_.cancel();
+    is_retry_pending_ = false;
     for (Waiter& waiter : std::exchange(waiters_, {})) {
         ChangeReply reply = make_reply(waiter.generation, true);
         reply.notes = std::move(waiter.notes);
@@ -189,9 +192,7 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
         {.type = EventType::config_applied,
          .to = std::to_string(generation),
          .reason = fmt::format(
-             "{} services, by {}",
-             declaration->configuration.services.size(),
-             to_string(declaration->source)
+             "{}, by {}", describe_size(declaration->configuration), to_string(declaration->source)
          )}
     );
     if (is_newest) {
@@ -199,9 +200,7 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
             declaration->source,
             ReloadResult::applied,
             fmt::format(
-                "{} services are live as generation {}",
-                declaration->configuration.services.size(),
-                generation
+                "{}, live as generation {}", describe_size(declaration->configuration), generation
             )
         );
         last_reload_->generation = generation;
@@ -222,7 +221,7 @@ void Reconciler::report_not_saved(const Declaration& declaration, const Refusal&
     report_reload(declaration.source, ReloadResult::not_saved, detail);
     std::vector<Waiter> others;
     for (Waiter& waiter : std::exchange(waiters_, {})) {
-        if (!waiter.is_configuration || waiter.generation > generation) {
+        if (waiter.override_of || waiter.generation > generation) {
             others.push_back(std::move(waiter));
             continue;
         }
@@ -240,7 +239,8 @@ void Reconciler::take_refused(const UnderWay& refused, const Refused& answer) {
     const std::string reason = to_string(answer.refusal);
     const bool is_candidate = refused.declaration != current_;
     const bool is_news = dataplane_.reason != reason;
-    if (is_candidate && current_) {
+    const bool is_dropped = is_candidate && current_ != nullptr;
+    if (is_dropped) {
         drop_candidate(refused, reason);
     } else {
         // Nothing to fall back to: it stays wanted, and the cause may go away (a busy interface, no
@@ -263,7 +263,12 @@ void Reconciler::take_refused(const UnderWay& refused, const Refused& answer) {
     }
     std::vector<Waiter> others;
     for (Waiter& waiter : std::exchange(waiters_, {})) {
-        if (waiter.generation > refused.state.generation) {
+        // An override went along with the candidate, but stays in force without it: it is pushed
+        // next, unless its backend was the candidate's alone.
+        const bool goes_on = is_dropped && waiter.override_of
+                                 ? find_desired(*waiter.override_of) != nullptr
+                                 : waiter.generation > refused.state.generation;
+        if (goes_on) {
             others.push_back(std::move(waiter));
             continue;
         }
@@ -283,6 +288,9 @@ void Reconciler::take_refused(const UnderWay& refused, const Refused& answer) {
         }));
     }
     waiters_ = std::move(others);
+    if (live_) {
+        resolve_waiters(live_->generation); // those for whom nothing is left to be sent
+    }
 }
 
 void Reconciler::drop_candidate(const UnderWay& refused, const std::string& reason) {
@@ -314,6 +322,11 @@ void Reconciler::drop_candidate(const UnderWay& refused, const std::string& reas
         if (desired_ == *live_) {
             whole_needed_ = false;
             flips_.clear();
+            for (Waiter& waiter : waiters_) {
+                if (waiter.override_of) {
+                    waiter.generation = desired_.generation;
+                }
+            }
             return;
         }
     }
@@ -322,9 +335,14 @@ void Reconciler::drop_candidate(const UnderWay& refused, const std::string& reas
 }
 
 void Reconciler::retry_later() {
+    if (is_retry_pending_) {
+        return; // refusals that come quicker than the retry must not put it off for ever
+    }
+    is_retry_pending_ = true;
     refused_timer_.expires_after(refused_retry);
     refused_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
+            is_retry_pending_ = false;
             whole_needed_ = true;
             push();
         }
@@ -339,10 +357,12 @@ void Reconciler::take_flips_answer(const DataplaneLink::Answer& answer) {
             "penstock-dp refuses health changes: {}; the whole state is pushed instead",
             to_string(refused->refusal)
         );
-        if (auto next = take_next_generation(); !next) {
-            ++last_generation_;
+        if (live_ && desired_.generation <= live_->generation) {
+            if (auto next = take_next_generation(); !next) {
+                ++last_generation_;
+            }
+            desired_.generation = last_generation_;
         }
-        desired_.generation = last_generation_;
         retry_later();
         return;
     }

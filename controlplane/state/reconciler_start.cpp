@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reconciler, the start: which configuration runs.
-#include "controlplane/state/atomic_file.hpp"
 #include "controlplane/state/reconciler.hpp"
 
 #include <algorithm>
@@ -85,30 +84,14 @@ DeclarationPtr Reconciler::parse_saved(std::string_view name, const std::string&
 }
 
 std::expected<void, std::string> Reconciler::choose_from_file() {
-    auto text = read_whole_file(config_file_, config::max_file_bytes);
-    if (!text) {
-        return std::unexpected(to_string(text.error()));
+    auto read = read_declaration(config_file_);
+    if (!read) {
+        return std::unexpected(read.error());
     }
-    if (!*text) {
-        return std::unexpected(fmt::format(
-            "{}: no such file, and the state directory has no applied configuration; write one "
-            "(docs/reference/configuration.md) or name it with --config",
-            config_file_
-        ));
-    }
-    config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(**text, config_file_, &warnings);
-    if (!parsed) {
-        return std::unexpected(config::render(parsed.error()));
-    }
-    if (auto saved = directory_.save_pending(**text); !saved) {
+    if (auto saved = directory_.save_pending(read->text); !saved) {
         return std::unexpected(to_string(saved.error()));
     }
-    candidate_ = std::make_shared<const Declaration>(Declaration{
-        .text = std::move(**text),
-        .configuration = std::move(*parsed),
-        .notes = render_warnings(warnings),
-    });
+    candidate_ = std::make_shared<const Declaration>(std::move(*read));
     report_reload(
         ReloadSource::start,
         ReloadResult::pending,

@@ -74,7 +74,7 @@ void Reconciler::announce_service(const ServiceSpec& service) {
 }
 
 void Reconciler::wait_for_live(
-    bool is_configuration, std::vector<std::string> notes, ChangeDone done
+    std::optional<BackendRef> override_of, std::vector<std::string> notes, ChangeDone done
 ) {
     if (!link_.is_ready()) {
         ChangeReply reply = make_reply(desired_.generation, true);
@@ -84,7 +84,7 @@ void Reconciler::wait_for_live(
     }
     waiters_.push_back({
         .generation = desired_.generation,
-        .is_configuration = is_configuration,
+        .override_of = override_of,
         .done = std::move(done),
         .notes = std::move(notes),
         .deadline = std::chrono::steady_clock::now() + live_wait,

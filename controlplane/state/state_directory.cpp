@@ -48,6 +48,15 @@ void remove_unfinished(const std::string& path) {
 
 } // namespace
 
+bool StateDirectory::has_configuration(const std::string& path) {
+    const auto is_there = [&path](std::string_view name) {
+        struct stat ignored{};
+        return ::stat(fmt::format("{}/{}", path, name).c_str(), &ignored) == 0 ||
+               (errno != ENOENT && errno != ENOTDIR);
+    };
+    return is_there("applied.toml") || is_there("pending.toml");
+}
+
 std::expected<StateDirectory, Refusal> StateDirectory::open(const std::string& path) {
     std::error_code error;
     if (std::filesystem::create_directories(path, error)) {
@@ -129,15 +138,16 @@ std::expected<void, Refusal> StateDirectory::load_key(LoadedState& state) {
         return {};
     }
     if (*content) {
-        auto sentence = set_aside(
-            "flow-hash-key",
-            "it is not 16 bytes long, a new key was made: flows without an entry may change their "
-            "backend"
-        );
-        if (!sentence) {
-            return std::unexpected(sentence.error());
-        }
-        state.set_aside.push_back(std::move(*sentence));
+        // A new key is a choice for people: the key feeds the hash that finds a flow's entry.
+        return std::unexpected(Refusal{
+            .place = path,
+            .cause = fmt::format(
+                "damaged: {} bytes instead of {}", (*content)->size(), state.flow_hash_key.size()
+            ),
+            .remedy = "put a backup of it back; without one remove the file: the next start makes "
+                      "a new key, with which every flow misses its entry and chooses its backend "
+                      "anew",
+        });
     }
     if (::getrandom(state.flow_hash_key.data(), state.flow_hash_key.size(), 0) !=
         static_cast<ssize_t>(state.flow_hash_key.size())) {

@@ -6,12 +6,14 @@
 //                    accepted the new one
 //   pending.toml     one that was accepted by us but not yet by the dataplane; gone afterwards
 //   overrides.json   drain and disable of single backends
-//   flow-hash-key    16 random bytes, mode 0600: made once, for ever (a new key moves every flow)
+//   flow-hash-key    16 random bytes, mode 0600: made once, for ever (with a new key every flow
+//                    misses its entry and chooses anew)
 //   generation       the last one given out, in decimal
 //   lock             held while penstock-cp runs
 //
 // A file that cannot be understood is set aside as <name>.damaged-<time> and reported, never
-// deleted and never half used.
+// deleted and never half used. A damaged key is refused instead: only people can decide to give up
+// every flow.
 //
 // Thread rule: one thread; the lock keeps other processes out. Writes block for as long as the disk
 // does.
@@ -42,6 +44,10 @@ struct LoadedState {
 
 class StateDirectory {
 public:
+    /// True if `path` has a configuration, so that the file of the command line is not read at the
+    /// start. Makes nothing; what cannot be looked at counts as there, open() says why.
+    [[nodiscard]] static bool has_configuration(const std::string& path);
+
     /// Makes the directory (mode 0750) if needed, locks it and removes unfinished files. Refused if
     /// another penstock-cp holds it.
     [[nodiscard]] static std::expected<StateDirectory, Refusal> open(const std::string& path);
@@ -50,7 +56,8 @@ public:
     StateDirectory& operator=(StateDirectory&&) = delete;
     ~StateDirectory();
 
-    /// Reads everything; makes the flow hash key if there is none. TOML texts are not parsed here.
+    /// Reads everything; makes the flow hash key if there is none, refuses a damaged one. TOML
+    /// texts are not parsed here.
     [[nodiscard]] std::expected<LoadedState, Refusal> load();
 
     [[nodiscard]] std::expected<void, Refusal> save_applied(std::string_view text);

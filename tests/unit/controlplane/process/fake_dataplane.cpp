@@ -89,6 +89,16 @@ void FakeDataplane::refuse_service(const std::string& name) {
     refused_name_ = name;
 }
 
+void FakeDataplane::refuse_flips(bool refuse) {
+    const std::lock_guard lock(mutex_);
+    refuses_flips_ = refuse;
+}
+
+void FakeDataplane::set_ports(std::vector<PortStatus> ports) {
+    const std::lock_guard lock(mutex_);
+    ports_ = std::move(ports);
+}
+
 void FakeDataplane::disconnect() {
     disconnecting_ = true;
 }
@@ -132,6 +142,9 @@ void FakeDataplane::serve_client(int fd) {
                 throw std::runtime_error(to_string(message.error()));
             }
             if (const auto* request = std::get_if<Request>(&*message)) {
+                while (held_ && !ending_) {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+                }
                 send_all(fd, answer(*request));
             }
         }
@@ -144,6 +157,16 @@ Reply FakeDataplane::answer(const Request& request) {
         return apply(request.id, wanted->state);
     }
     if (const auto* health = std::get_if<UpdateHealth>(&request.body)) {
+        if (refuses_flips_) {
+            return {
+                .id = request.id,
+                .body =
+                    Refused{
+                        .refusal = {.place = "", .cause = "no flips", .remedy = ""},
+                        .current_generation = live_.generation
+                    },
+            };
+        }
         for (const HealthChange& change : health->changes) {
             flip(change);
         }
@@ -195,6 +218,7 @@ Status FakeDataplane::make_status() const {
         .started_unix_ns = 1,
         .statistics_path = "/nowhere",
     };
+    status.ports = ports_;
     for (const ServiceSpec& service : live_.services) {
         for (const BackendSpec& backend : service.backends) {
             status.backends.push_back({

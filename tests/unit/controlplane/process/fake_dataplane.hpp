@@ -44,6 +44,18 @@ public:
 
     /// Every whole state with a service of this name is refused from now on; "" refuses none.
     void refuse_service(const std::string& name);
+    /// Every health flip is refused from now on, or none.
+    void refuse_flips(bool refuse);
+
+    /// While held, requests wait for their answer.
+    void hold(bool held) { held_ = held; }
+
+    /// What Status tells of the ports.
+    void set_ports(std::vector<PortStatus> ports);
+
+    /// Of the next hello; to agree with statistics that a test wrote.
+    void set_instance(std::uint64_t instance_id) { instance_id_ = instance_id; }
+
     /// Cuts the connection; the client may come again.
     void disconnect();
 
@@ -56,7 +68,7 @@ private:
     [[nodiscard]] Status make_status() const;
 
     std::string path_;
-    std::uint64_t instance_id_;
+    std::atomic<std::uint64_t> instance_id_;
     int listener_ = -1;
     mutable std::mutex mutex_;
     DesiredState live_;
@@ -64,6 +76,9 @@ private:
     std::size_t applied_ = 0;
     std::size_t stale_ = 0;
     std::string refused_name_;
+    bool refuses_flips_ = false;
+    std::vector<PortStatus> ports_;
+    std::atomic<bool> held_{false};
     std::atomic<bool> ending_{false};
     std::atomic<bool> disconnecting_{false};
     std::thread thread_;

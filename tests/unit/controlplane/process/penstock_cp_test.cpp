@@ -11,6 +11,9 @@
 #include "tests/unit/controlplane/process/fake_dataplane.hpp"
 #include "tests/unit/controlplane/temporary_directory.hpp"
 
+#include "dataplane/api/statistics.hpp"
+
+#include <algorithm>
 #include <arpa/inet.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -20,6 +23,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <functional>
+#include <future>
 #include <gtest/gtest.h>
 #include <memory>
 #include <sched.h>
@@ -205,6 +209,21 @@ protected:
         return live_health(dataplane, 0) == Health::up && live_health(dataplane, 1) == Health::up;
     }
 
+    json::object status() const { return request("GET", "/v1/status").object(); }
+
+    bool has_problem(std::string_view text) const {
+        const json::object seen = status();
+        return std::ranges::any_of(seen.at("problems").as_array(), [text](const json::value& one) {
+            return one.as_string().find(text) != json::string::npos;
+        });
+    }
+
+    bool wait_for_desired(std::int64_t generation) const {
+        return wait_until([&] {
+            return status().at("generation").at("desired").to_number<std::int64_t>() == generation;
+        });
+    }
+
     TemporaryDirectory temporary_;
     std::unique_ptr<ChildProcess> servers_[2];
     std::unique_ptr<ChildProcess> cp_;
@@ -358,6 +377,146 @@ TEST_F(PenstockCp, ARefusalOfTheDataplaneKeepsTheOldConfiguration) {
     EXPECT_EQ(status.at("last_reload").at("result"), "refused");
     // It goes on: the next change is taken.
     EXPECT_EQ(request("POST", "/v1/services/web0/backends/b0/drain").status, 200);
+}
+
+TEST_F(PenstockCp, WhatCouldNotBeSavedIsNotAppliedByTheNextStart) {
+    const FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    // As with a full disk, but only for the number.
+    fs::create_directory(temporary_ / "state/generation.unfinished");
+    const HttpAnswer refused = request("POST", "/v1/config", make_config("shop"));
+    EXPECT_EQ(refused.status, 500) << refused.body;
+    EXPECT_FALSE(fs::exists(temporary_ / "state/pending.toml"));
+    EXPECT_EQ(request("POST", "/v1/services/web0/backends/b0/drain").status, 500);
+    EXPECT_FALSE(fs::exists(temporary_ / "state/overrides.json"));
+    const std::uint64_t generation = dataplane.live().generation;
+    cp_->end(SIGKILL);
+    fs::remove(temporary_ / "state/generation.unfinished");
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return dataplane.live().generation > generation; }));
+    EXPECT_EQ(dataplane.live().services.at(0).name, "web0");
+    EXPECT_EQ(dataplane.live().services.at(0).backends.at(0).admin, AdminState::ready);
+}
+
+TEST_F(PenstockCp, ARefusedCandidateDoesNotTakeAnOverrideAlong) {
+    FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    const auto first = static_cast<std::int64_t>(dataplane.live().generation);
+    dataplane.refuse_service("big0");
+    dataplane.hold(true);
+    const auto post = [this](const std::string& target, const std::string& body = "") {
+        return std::async(std::launch::async, [this, target, body] {
+            return request("POST", target, body);
+        });
+    };
+    auto under_way = post("/v1/services/web1/backends/b1/drain");
+    ASSERT_TRUE(wait_for_desired(first + 1));
+    EXPECT_TRUE(has_problem(fmt::format("generation {} is not live yet", first + 1)));
+    auto config = post("/v1/config", make_config("big"));
+    ASSERT_TRUE(wait_for_desired(first + 2));
+    auto drain = post("/v1/services/big0/backends/b0/drain");
+    ASSERT_TRUE(wait_for_desired(first + 3));
+    dataplane.hold(false);
+    EXPECT_EQ(under_way.get().status, 200);
+    EXPECT_EQ(config.get().status, 409);
+    const HttpAnswer drained = drain.get();
+    EXPECT_EQ(drained.status, 200) << drained.body;
+    EXPECT_EQ(dataplane.live().services.at(0).name, "web0");
+    EXPECT_EQ(dataplane.live().services.at(0).backends.at(0).admin, AdminState::drain);
+    EXPECT_FALSE(has_problem("is not live yet"));
+}
+
+TEST_F(PenstockCp, NobodyWaitsWhenARefusalLeavesNothingToSend) {
+    FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    const auto first = static_cast<std::int64_t>(dataplane.live().generation);
+    dataplane.refuse_service("big0");
+    dataplane.hold(true);
+    auto config = std::async(std::launch::async, [this] {
+        return request("POST", "/v1/config", make_config("big"));
+    });
+    ASSERT_TRUE(wait_for_desired(first + 1));
+    auto drain = std::async(std::launch::async, [this] {
+        return request("POST", "/v1/services/big0/backends/b0/drain");
+    });
+    ASSERT_TRUE(wait_for_desired(first + 2));
+    auto enable = std::async(std::launch::async, [this] {
+        return request("POST", "/v1/services/big0/backends/b0/enable");
+    });
+    ASSERT_TRUE(wait_for_desired(first + 3));
+    dataplane.hold(false);
+    const auto released = Clock::now();
+    EXPECT_EQ(config.get().status, 409);
+    EXPECT_EQ(drain.get().status, 200);
+    EXPECT_EQ(enable.get().status, 200);
+    EXPECT_LT(Clock::now() - released, seconds(3));
+}
+
+TEST_F(PenstockCp, RefusedFlipsDoNotPutTheRetryOff) {
+    FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    dataplane.refuse_flips(true);
+    const std::size_t before = dataplane.applied_count();
+    const auto begun = Clock::now();
+    bool there = true;
+    // A flip about every second: more often than the retry.
+    while (Clock::now() - begun < seconds(9) && dataplane.applied_count() == before) {
+        there = !there;
+        if (there) {
+            write_text(docroot(0) + "/healthz", "ok\n");
+        } else {
+            fs::remove(docroot(0) + "/healthz");
+        }
+        const std::string_view wanted = there ? "up" : "down";
+        ASSERT_TRUE(wait_until([&] { return health_of("web0") == wanted; }, seconds(4)));
+    }
+    EXPECT_GT(dataplane.applied_count(), before);
+}
+
+TEST_F(PenstockCp, ADataplaneThatReadTheAppliedConfigurationNeedsARestartForThePendingOne) {
+    {
+        const FakeDataplane dataplane(dataplane_path());
+        start_cp();
+        ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    }
+    ASSERT_TRUE(wait_until([this] { return status().at("dataplane").at("state") == "connecting"; })
+    );
+    std::string renamed = make_config("web");
+    renamed.replace(renamed.find("lb-a"), 4, "lb-b");
+    EXPECT_EQ(request("POST", "/v1/config", renamed).status, 202);
+    const FakeDataplane restarted(dataplane_path());
+    ASSERT_TRUE(wait_until([&] { return all_live(restarted); }));
+    EXPECT_EQ(status().at("dataplane").at("restart_needed"), true);
+    EXPECT_TRUE(has_problem("[node] has changed"));
+}
+
+TEST_F(PenstockCp, ProblemsNameAStaleWorkerAndAPortWithoutLink) {
+    const std::vector<std::uint32_t> lcores{1};
+    const auto writer = StatisticsWriter::create(temporary_ / "run/dataplane.stats", lcores);
+    ASSERT_TRUE(writer) << to_string(writer.error());
+    const auto beat = [&writer](seconds ago) {
+        const std::chrono::nanoseconds time = Clock::now().time_since_epoch() - ago;
+        (*writer)->worker(0).worker->heartbeat_ns.set(static_cast<std::uint64_t>(time.count()));
+    };
+    PortStatus port{.name = "edge0", .device = "eth1", .driver = "net_af_xdp", .mtu = 1500};
+    FakeDataplane dataplane(dataplane_path());
+    dataplane.set_instance((*writer)->instance_id());
+    dataplane.set_ports({port});
+    beat(seconds(3));
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return all_live(dataplane); }));
+    EXPECT_TRUE(wait_until([this] { return has_problem("port edge0 (eth1): the link is down"); }));
+    EXPECT_TRUE(has_problem("worker 0 (lcore 1) gave its last sign of life"));
+    port.link = LinkState::up;
+    dataplane.set_ports({port});
+    EXPECT_TRUE(wait_until([&] {
+        beat(seconds(0));
+        return !has_problem("edge0") && !has_problem("worker");
+    }));
 }
 
 TEST_F(PenstockCp, OverridesSurviveReloadsAndRestarts) {
@@ -525,14 +684,15 @@ TEST_F(PenstockCp, RefusesToStartWithOneLineAndExitCodeOne) {
          "--state-dir",
          temporary_ / "state",
          "--runtime-dir",
-         temporary_ / "run"},
+         temporary_ / "new-run"},
         temporary_ / "cp.log"
     );
     const int status = bad.wait();
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1);
     EXPECT_NE(read_text(temporary_ / "cp.log").find("penstock.toml:2:1: error:"), std::string::npos)
         << read_text(temporary_ / "cp.log");
-    EXPECT_FALSE(fs::exists(socket_path()));
+    EXPECT_FALSE(fs::exists(temporary_ / "new-run"));
+    EXPECT_FALSE(fs::exists(temporary_ / "state")) << "a first start that fails leaves nothing";
     ChildProcess usage({PENSTOCK_CP, "--colour"}, temporary_ / "usage.log");
     const int usage_status = usage.wait();
     EXPECT_TRUE(WIFEXITED(usage_status) && WEXITSTATUS(usage_status) == 2);

@@ -85,15 +85,30 @@ TEST(StateDirectory, DamagedFilesAreSetAsideAndSaid) {
         temporary / "overrides.json", R"({"version":1,"overrides":[{"vip":"198.51.100.10"}]})"
     );
     write_text(temporary / "generation", "12x\n");
-    write_text(temporary / "flow-hash-key", "short");
     const LoadedState state = load(temporary.path());
-    EXPECT_EQ(state.set_aside.size(), 3U);
-    EXPECT_EQ(count_damaged(temporary), 3U);
+    EXPECT_EQ(state.set_aside.size(), 2U);
+    EXPECT_EQ(count_damaged(temporary), 2U);
     EXPECT_TRUE(state.overrides.empty());
     EXPECT_EQ(state.generation, 0U);
     const LoadedState again = load(temporary.path());
     EXPECT_TRUE(again.set_aside.empty());
     EXPECT_EQ(again.flow_hash_key, state.flow_hash_key);
+}
+
+TEST(StateDirectory, ADamagedKeyIsRefusedAndKept) {
+    const TemporaryDirectory temporary;
+    write_text(temporary / "flow-hash-key", "short");
+    auto directory = StateDirectory::open(temporary.path());
+    ASSERT_TRUE(directory);
+    const auto state = directory->load();
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().place, temporary / "flow-hash-key");
+    EXPECT_NE(state.error().cause.find("5 bytes instead of 16"), std::string::npos);
+    EXPECT_FALSE(state.error().remedy.empty());
+    EXPECT_EQ(read_text(temporary / "flow-hash-key"), "short");
+    // The remedy works.
+    fs::remove(temporary / "flow-hash-key");
+    EXPECT_TRUE(directory->load());
 }
 
 TEST(StateDirectory, UnfinishedFilesOfACrashAreRemoved) {
