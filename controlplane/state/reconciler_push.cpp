@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reconciler, the way to the dataplane: one message at a time, the newest only.
+// This file is long because each answer of the dataplane ends a push in its own way, and every way must
+// leave the candidate, the overrides and the waiters in step.
 #include "controlplane/state/reconciler.hpp"
 
 #include <algorithm>
