@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <curl/curl.h>
+#include <expected>
 #include <filesystem>
 #include <fmt/format.h>
 #include <random>
@@ -61,28 +62,36 @@ void reload_on_hangup(boost::asio::signal_set& hangup, Reconciler& reconciler) {
     });
 }
 
+/// Looks at the configuration file of a first start, then makes the runtime directory. In this order: a bad
+/// file leaves nothing behind, no directory, no lock, no key.
+std::expected<void, std::string>
+prepare_start(const Options& options, const std::filesystem::path& runtime) {
+    if (!StateDirectory::has_configuration(options.state_directory)) {
+        if (auto read = read_declaration(options.config_file); !read) {
+            return std::unexpected(read.error());
+        }
+    }
+    std::error_code made;
+    std::filesystem::create_directories(runtime, made);
+    if (made) {
+        return std::unexpected(fmt::format(
+            "{}: the runtime directory cannot be made: {}; make it writable, or choose another "
+            "with --runtime-dir",
+            runtime.native(),
+            made.message()
+        ));
+    }
+    return {};
+}
+
 int run(const Options& options) {
     raise_descriptor_limit();
     boost::asio::io_context loop(1);
     boost::asio::signal_set hangup(loop, SIGHUP);
     boost::asio::signal_set end(loop, SIGTERM, SIGINT);
-    // A first start with a bad file leaves nothing behind: no directory, no lock, no key.
-    if (!StateDirectory::has_configuration(options.state_directory)) {
-        if (auto read = read_declaration(options.config_file); !read) {
-            return refuse_start(read.error());
-        }
-    }
     const std::filesystem::path runtime(options.runtime_directory);
-    std::error_code made;
-    std::filesystem::create_directories(runtime, made);
-    if (made) {
-        return refuse_start(fmt::format(
-            "{}: the runtime directory cannot be made: {}; make it writable, or choose another "
-            "with "
-            "--runtime-dir",
-            runtime.native(),
-            made.message()
-        ));
+    if (auto ready = prepare_start(options, runtime); !ready) {
+        return refuse_start(ready.error());
     }
     auto directory = StateDirectory::open(options.state_directory);
     if (!directory) {
