@@ -107,7 +107,7 @@ std::expected<int, Refusal> listen_at(const std::string& path) {
     }
     // Nobody may connect between bind and chmod: nothing listens yet.
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-        ::chmod(path.c_str(), 0660) != 0 || ::listen(fd, 16) != 0) {
+        ::chmod(path.c_str(), 0660) != 0 || ::listen(fd, SOMAXCONN) != 0) {
         Refusal refusal{path, system_text("cannot listen"), "make its directory, writable by us"};
         ::close(fd);
         return std::unexpected(std::move(refusal));
