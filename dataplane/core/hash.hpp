@@ -3,9 +3,9 @@
 // cannot choose tuples that fall into one bucket or onto one backend (CRC32 and Toeplitz are
 // linear: he could).
 //
-// Four rounds bound the best differential of AES by 2^-113 (Daemen & Rijmen, "The Design of
-// Rijndael", 9.5.1), which is what a table needs; this is no message authentication code and must
-// not serve as one.
+// Four rounds have at least 25 active S-boxes, each of at most 2^-6, so that no differential trail
+// is likelier than 2^-150 (Daemen & Rijmen, "The Design of Rijndael", 9.5): more than a table
+// needs. This is no message authentication code and must not serve as one.
 //
 // Thread rule: FlowHasher is immutable after construction. The AES-NI and the portable code return
 // the same values on every machine (hash_test.cpp holds them equal): hashes are shared by a pair of
