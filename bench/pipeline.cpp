@@ -1,259 +1,284 @@
 // SPDX-License-Identifier: Apache-2.0
 // tools/bench pipeline: cycles per packet on a net_ring loop, of the loop alone (io), of exchanging
-// the MAC addresses (macswap) and of Penstock, at several numbers of flows.
+// the MAC addresses (macswap) and of Penstock, in every mode and family, at several numbers of
+// flows.
 //
-// Every case runs the same loop: receive a burst, write the next flow's packet into each buffer, do
-// the case's work, transmit. So added_cycles = case - macswap is what Penstock costs beyond the
-// least that any forwarder does. Cases take turns, round by round, so that a slow moment of the
-// machine meets them all; the minimum and the median of the rounds are reported.
-#include "dataplane/core/pipeline.hpp"
-#include "bench/generator.hpp"
-#include "bench/report.hpp"
+// Every case runs the same loop (packet_loop.hpp), so added_cycles = case - macswap is what
+// Penstock costs beyond the least that any forwarder does. Cases take turns, round by round, so
+// that a slow moment of the machine meets them all; the minimum and the median of the rounds are
+// reported.
+#include "bench/machine.hpp"
+#include "bench/options.hpp"
+#include "bench/packet_loop.hpp"
+#include "bench/progress.hpp"
 #include "bench/ring_loop.hpp"
-#include "dataplane/core/compile.hpp"
+#include "bench/samples.hpp"
 
-#include <boost/program_options.hpp>
+#include <algorithm>
+#include <boost/json.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <fmt/format.h>
-#include <iostream>
-#include <rte_eal.h>
-#include <rte_ethdev.h>
-#include <rte_malloc.h>
-#include <rte_mbuf.h>
+#include <optional>
 
 namespace penstock::bench {
 namespace {
 
-constexpr std::uint16_t packets_in_loop = 64;
-constexpr std::size_t flow_capacity = std::size_t{1} << 20U;
-constexpr std::size_t backend_count = 100;
+constexpr const char* about = R"(tools/bench pipeline: cycles per packet on a net_ring loop.
 
-/// Everything a worker has, made once for each case.
-class Subject {
-public:
-    Subject()
-        : table_bytes_(FlowTable::bytes_for(flow_capacity)),
-          table_memory_(rte_zmalloc("flows", table_bytes_, 64)),
-          table_({static_cast<std::byte*>(table_memory_), table_bytes_}),
-          services_(max_services),
-          backends_(max_backends) {
-        DesiredState desired;
-        desired.generation = 1;
-        desired.tunnel_source = IpAddress::parse("10.0.0.2");
-        ServiceSpec service;
-        service.name = "web";
-        service.key = {.vip = *IpAddress::parse("198.51.100.10"), .port = 80};
-        for (std::size_t i = 0; i < backend_count; ++i) {
-            const auto address = Be32::from_host(static_cast<std::uint32_t>(0x0a000100U + i));
-            service.backends.push_back(
-                {.name = fmt::format("web-{}", i),
-                 .key = {.address = IpAddress::from_ipv4(address), .port = 80},
-                 .health = Health::up}
-            );
-        }
-        desired.services.push_back(service);
-        auto compiled = compile_snapshot(desired, ids_, nullptr);
-        if (!compiled) {
-            std::fprintf(stderr, "bench: %s\n", compiled.error().cause.c_str());
-            std::abort();
-        }
-        snapshot_ = std::move(*compiled);
-        for (const auto& target : snapshot_->targets()) {
-            next_hops_.set(target.id, {.mac = {{2, 0, 0, 0, 1, 1}}, .port = {0}});
-        }
-    }
+Cases: io (the loop alone), macswap (the least any forwarder does), and for each mode
+  MODE       packets of established flows
+  MODE_new   SYNs of new flows, inserted into a table that holds its stated capacity
+  MODE_hash  packets that find no entry and make none, in the same table
+"added" is against macswap at as many flows.
 
-    ~Subject() { rte_free(table_memory_); }
-
-    Subject(const Subject&) = delete;
-    Subject& operator=(const Subject&) = delete;
-
-    void process(std::span<Packet> packets, std::span<Verdict> verdicts) {
-        process_burst(worker_, snapshot_.get(), CoarseTime::from_seconds(100), packets, verdicts);
-    }
-
-    /// Forgets every flow, so that the next packets are of new ones.
-    void forget_flows() {
-        table_.sweep(table_.bucket_count(), [](const FlowEntry&) { return true; });
-    }
-
-    [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
-
-private:
-    std::size_t table_bytes_;
-    void* table_memory_;
-    FlowTable table_;
-    NextHopTable next_hops_;
-    WorkerCounters counters_;
-    std::vector<ServiceCounters> services_;
-    std::vector<BackendCounters> backends_;
-    IdRegistry ids_;
-    std::shared_ptr<const Snapshot> snapshot_;
-    std::array<PortFacts, 1> ports_{PortFacts{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500}};
-    WorkerContext worker_{
-        .flows = table_,
-        .next_hops = next_hops_,
-        .ports = ports_,
-        .stats = {.worker = &counters_, .services = services_.data(), .backends = backends_.data()},
-    };
-};
-
-// The work of one case on one burst.
-
-struct Io {
-    void operator()(std::span<rte_mbuf*> /*burst*/) const {}
-};
-
-struct Macswap {
-    void operator()(std::span<rte_mbuf*> burst) const {
-        for (rte_mbuf* mbuf : burst) {
-            auto* const data = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
-            const auto source = read_header<MacAddress>(data + sizeof(MacAddress));
-            write_header(data + sizeof(MacAddress), read_header<MacAddress>(data));
-            write_header(data, source);
-        }
-    }
-};
-
-struct Penstock {
-    Subject& subject;
-
-    void operator()(std::span<rte_mbuf*> burst) const {
-        std::array<Packet, max_burst> packets;
-        std::array<Verdict, max_burst> verdicts;
-        for (std::size_t i = 0; i < burst.size(); ++i) {
-            packets[i] = {
-                .data = rte_pktmbuf_mtod(burst[i], std::uint8_t*),
-                .length = burst[i]->data_len,
-                .total_length = burst[i]->pkt_len,
-                .headroom = burst[i]->data_off,
-                .rx_port = {0},
-            };
-        }
-        subject.process(
-            std::span(packets).first(burst.size()), std::span(verdicts).first(burst.size())
-        );
-        for (std::size_t i = 0; i < burst.size(); ++i) {
-            burst[i]->data_off = packets[i].headroom;
-            burst[i]->data_len = static_cast<std::uint16_t>(packets[i].length);
-            burst[i]->pkt_len = packets[i].total_length;
-        }
-    }
-};
-
-/// Runs `packets` packets through the loop; returns cycles per packet.
-template <typename Work>
-double run_loop(std::uint16_t port, Generator& generator, std::uint64_t packets, const Work& work) {
-    std::array<rte_mbuf*, max_burst> burst{};
-    std::uint64_t done = 0;
-    const std::uint64_t begin = rte_rdtsc_precise();
-    while (done < packets) {
-        const std::uint16_t received = rte_eth_rx_burst(port, 0, burst.data(), max_burst);
-        for (std::uint16_t i = 0; i < received; ++i) {
-            rte_mbuf* const mbuf = burst[i];
-            mbuf->data_off = RTE_PKTMBUF_HEADROOM;
-            mbuf->data_len = frame_bytes;
-            mbuf->pkt_len = frame_bytes;
-            generator.write_next(rte_pktmbuf_mtod(mbuf, std::uint8_t*));
-        }
-        work(std::span(burst).first(received));
-        done += rte_eth_tx_burst(port, 0, burst.data(), received);
-    }
-    const std::uint64_t cycles = rte_rdtsc_precise() - begin;
-    return static_cast<double>(cycles) / static_cast<double>(done);
-}
+Examples:
+  tools/bench pipeline --quick
+  tools/bench pipeline --only tcp4_ipip --json pipeline.json
+)";
 
 struct Plan {
     unsigned rounds = 30;
-    std::uint64_t packets = 4'000'000; ///< per round and case, at least one of each flow
+    std::uint64_t packets = 4'000'000; ///< per round and case
+    std::vector<std::uint32_t> flows{1024, 131072, 1048576, 10'000'000};
 };
 
-/// What the counters must say if the case measured what its name says.
-bool check(bool holds, const char* what) {
+constexpr Plan quick_plan() {
+    return {.rounds = 20, .packets = 1'048'576, .flows = {1024, 131072, 1048576}};
+}
+
+// No table is smaller than a worker's default.
+constexpr std::size_t least_capacity = std::size_t{1} << 20U;
+
+struct Row {
+    std::string name;
+    std::uint32_t flows = 0;
+    Samples cycles{};
+    std::optional<std::size_t> table_bytes{}; ///< of cases with a flow table
+    std::size_t table_flows = 0;              ///< entries in it while measuring
+    std::size_t table_capacity = 0;           ///< what it is stated to hold
+    std::uint64_t unplaced = 0;               ///< flows that found no room in any round
+};
+
+/// All rows at one number of flows; the first two are io and macswap.
+using Group = std::vector<Row>;
+
+// What the counters must say if the case measured what its name says.
+bool check(bool holds, const std::string& name, const char* what) {
     if (!holds) {
-        std::fprintf(stderr, "bench: the run did not do what it should: %s\n", what);
+        fmt::print(stderr, "bench: {} did not do what it should: {}\n", name, what);
     }
     return holds;
 }
 
-bool measure(std::uint16_t port, std::uint32_t flows, const Plan& plan, Report& report) {
-    Generator ack(flows, TcpHeader::ack);
-    Generator syn(flows, TcpHeader::syn);
-    Generator rst(flows, TcpHeader::rst);
-    Subject established;
-    Subject opening;
-    Subject stateless;
-    Rows rows(flows, {"io", "macswap", "tcp4_ipip", "tcp4_ipip_new", "tcp4_ipip_hash"});
-    run_loop(port, ack, flows, Penstock{established}); // makes the flows
-    for (unsigned round = 0; round < plan.rounds; ++round) {
-        rows.add("io", run_loop(port, ack, plan.packets, Io{}));
-        rows.add("macswap", run_loop(port, ack, plan.packets, Macswap{}));
-        rows.add("tcp4_ipip", run_loop(port, ack, plan.packets, Penstock{established}));
-        double opening_cycles = 0;
-        const std::uint64_t passes = std::max<std::uint64_t>(1, plan.packets / flows / 4);
-        for (std::uint64_t pass = 0; pass < passes; ++pass) {
-            opening.forget_flows();
-            opening_cycles += run_loop(port, syn, flows, Penstock{opening});
-        }
-        rows.add("tcp4_ipip_new", opening_cycles / static_cast<double>(passes));
-        rows.add("tcp4_ipip_hash", run_loop(port, rst, plan.packets, Penstock{stateless}));
+/// The three cases of one mode.
+class ModeRun {
+public:
+    ModeRun(
+        const ForwardingCase& forwarding, std::uint16_t port, std::uint32_t flows, const Plan& plan
+    )
+        : forwarding_(forwarding),
+          port_(port),
+          flows_(flows),
+          plan_(plan),
+          capacity_(std::max<std::size_t>(flows, least_capacity)),
+          established_(forwarding, capacity_),
+          full_(forwarding, capacity_),
+          ack_(forwarding, TcpHeader::ack, flows),
+          rst_(forwarding, TcpHeader::rst, flows) {
+        run_loop(port, ack_, flows, Penstock{established_, forwarded_}); // makes the flows
+        full_.fill(capacity_);
+        made_ = established_.counters().flow_misses.read();
+        sent_ = forwarded_;
     }
-    report.add(rows);
-    return check(established.counters().flow_misses.read() <= flows, "hits in tcp4_ipip") &&
-           check(
-               opening.counters().flow_hits.read() <= max_burst * plan.rounds * 1024,
-               "inserts in tcp4_ipip_new"
-           ) &&
-           check(opening.counters().flows_unplaced.read() == 0, "room in tcp4_ipip_new") &&
-           check(stateless.counters().flows_inserted.read() == 0, "no entries in tcp4_ipip_hash");
+
+    void run_round(Row& established, Row& opening, Row& hash, Row& macswap) {
+        macswap.cycles.add(run_loop(port_, ack_, plan_.packets, Macswap{}));
+        established.cycles.add(run(ack_, established_, plan_.packets));
+        opening.cycles.add(open_flows());
+        hash.cycles.add(run(rst_, full_, plan_.packets));
+    }
+
+    /// Fills in what is known after the last round. False if a case was not what it claims to be.
+    bool finish(Row& established, Row& opening, Row& hash) {
+        for (Row* row : {&established, &opening, &hash}) {
+            const Subject& subject = row == &established ? established_ : full_;
+            row->table_bytes = subject.table_bytes();
+            row->table_flows = subject.table().size();
+            row->table_capacity = capacity_;
+            row->unplaced = subject.counters().flows_unplaced.read();
+        }
+        const WorkerCounters& hits = established_.counters();
+        const WorkerCounters& misses = full_.counters();
+        return check(hits.flow_misses.read() == made_, established.name, "every packet hits") &&
+               check(misses.flow_hits.read() == 0, opening.name, "every packet opens") &&
+               check(misses.flows_inserted.read() == opened_, opening.name, "every flow placed") &&
+               check(forwarded_ == sent_, hash.name, "every packet is forwarded");
+    }
+
+private:
+    // REQUIRES: packets is a multiple of max_burst, so that the last burst does not go beyond.
+    double run(Generator& generator, Subject& subject, std::uint64_t packets) {
+        sent_ += packets;
+        return run_loop(port_, generator, packets, Penstock{subject, forwarded_});
+    }
+
+    // New flows until a sixteenth above the stated capacity, then they are forgotten, untimed.
+    double open_flows() {
+        const std::uint64_t batch =
+            std::min<std::uint64_t>(flows_, capacity_ / 16) / max_burst * max_burst;
+        const std::uint64_t passes = std::max<std::uint64_t>(1, plan_.packets / batch / 4);
+        double cycles = 0;
+        for (std::uint64_t pass = 0; pass < passes; ++pass) {
+            Generator syn(forwarding_, TcpHeader::syn, static_cast<std::uint32_t>(batch), next_);
+            next_ = (next_ + static_cast<std::uint32_t>(batch)) & 0x3fffffffU;
+            cycles += run(syn, full_, batch);
+            opened_ += batch;
+            full_.forget_flows();
+        }
+        return cycles / static_cast<double>(passes);
+    }
+
+    const ForwardingCase& forwarding_;
+    std::uint16_t port_;
+    std::uint32_t flows_;
+    const Plan& plan_;
+    std::size_t capacity_;
+    Subject established_;
+    Subject full_; ///< holds as many flows as it is stated to hold
+    Generator ack_;
+    Generator rst_;
+    std::uint32_t next_ = 0;
+    std::uint64_t made_ = 0;
+    std::uint64_t opened_ = 0;
+    std::uint64_t sent_ = 0;
+    std::uint64_t forwarded_ = 0;
+};
+
+bool measure_mode(
+    const ForwardingCase& forwarding,
+    std::uint16_t port,
+    std::uint32_t flows,
+    const Plan& plan,
+    Group& group
+) {
+    const std::string name(forwarding.name);
+    ModeRun mode(forwarding, port, flows, plan);
+    Generator ack(forwarding, TcpHeader::ack, flows);
+    Progress progress;
+    Row established{.name = name, .flows = flows};
+    Row opening{.name = name + "_new", .flows = flows};
+    Row hash{.name = name + "_hash", .flows = flows};
+    for (unsigned round = 0; round < plan.rounds; ++round) {
+        progress.say(fmt::format("{} at {} flows", name, flows), round + 1, plan.rounds);
+        group[0].cycles.add(run_loop(port, ack, plan.packets, Io{}));
+        mode.run_round(established, opening, hash, group[1]);
+    }
+    const bool good = mode.finish(established, opening, hash);
+    group.insert(group.end(), {established, opening, hash});
+    return good;
+}
+
+void print(const Machine& machine, const std::vector<Group>& groups) {
+    fmt::print(
+        "{}, {} CPUs, TSC {:.2f} GHz, one core, net_ring loop, bursts of 32, {} rounds or more\n"
+        "{:<16} {:>9} {:>11} {:>8} {:>10} {:>8} {:>8} {:>11} {:>9}\n",
+        machine.cpu,
+        machine.cpus,
+        machine.tsc_ghz,
+        groups.front().back().cycles.count(),
+        "case",
+        "flows",
+        "cycles min",
+        "median",
+        "added min",
+        "median",
+        "ns min",
+        "bytes/flow",
+        "unplaced"
+    );
+    for (const Group& group : groups) {
+        const Samples& macswap = group[1].cycles;
+        for (const Row& row : group) {
+            fmt::print(
+                "{:<16} {:>9} {:>11.1f} {:>8.1f} {:>10.1f} {:>8.1f} {:>8.1f}",
+                row.name,
+                row.flows,
+                row.cycles.minimum(),
+                row.cycles.median(),
+                row.cycles.minimum() - macswap.minimum(),
+                row.cycles.median() - macswap.median(),
+                row.cycles.minimum() / machine.tsc_ghz
+            );
+            if (row.table_bytes) {
+                const auto bytes = static_cast<double>(*row.table_bytes);
+                const auto flows = static_cast<double>(row.table_capacity);
+                fmt::print(" {:>11.1f} {:>9}", bytes / flows, row.unplaced);
+            }
+            fmt::print("\n");
+        }
+    }
+}
+
+boost::json::array to_json(const Machine& machine, const std::vector<Group>& groups) {
+    boost::json::array rows;
+    for (const Group& group : groups) {
+        const Samples& macswap = group[1].cycles;
+        for (const Row& row : group) {
+            boost::json::object object{
+                {"case", row.name},
+                {"flows", row.flows},
+                {"cycles_min", row.cycles.minimum()},
+                {"cycles_median", row.cycles.median()},
+                {"added_cycles_min", row.cycles.minimum() - macswap.minimum()},
+                {"added_cycles_median", row.cycles.median() - macswap.median()},
+                {"ns_min", row.cycles.minimum() / machine.tsc_ghz},
+                {"rounds", row.cycles.count()},
+                {"cpu", machine.cpu},
+                {"tsc_ghz", machine.tsc_ghz},
+            };
+            if (row.table_bytes) {
+                object["table_bytes"] = *row.table_bytes;
+                object["table_flows"] = row.table_flows;
+                object["table_capacity"] = row.table_capacity;
+                object["bytes_per_flow"] =
+                    static_cast<double>(*row.table_bytes) / static_cast<double>(row.table_capacity);
+                object["unplaced"] = row.unplaced;
+            }
+            rows.push_back(std::move(object));
+        }
+    }
+    return rows;
 }
 
 int run(int argc, char** argv) {
-    namespace po = boost::program_options;
-    po::options_description options("Options");
-    options.add_options()("quick", "fewer packets a round; the figures are noisier")(
-        "json", po::value<std::string>(), "write the rows to this file"
-    )("core", po::value<unsigned>()->default_value(1), "the CPU to measure on")(
-        "help", "this text"
-    );
-    po::variables_map values;
-    try {
-        po::store(po::parse_command_line(argc, argv, options), values);
-        po::notify(values);
-    } catch (const po::error& error) {
-        std::fprintf(stderr, "bench: %s\n", error.what());
-        return 2;
+    const auto options = read_options(argc, argv, about, 1);
+    if (!options) {
+        return options.error();
     }
-    if (values.contains("help")) {
-        std::cout << "tools/bench pipeline: cycles per packet on a net_ring loop.\n\n"
-                  << options << "\nExample: tools/bench pipeline --quick --json pipeline.json\n";
-        return 0;
-    }
-    Plan plan;
-    if (values.contains("quick")) {
-        plan = {.rounds = 20, .packets = 1'048'576};
-    }
-    auto eal = start_eal(values["core"].as<unsigned>());
-    if (!eal) {
-        std::fprintf(stderr, "bench: %s\n", eal.error().c_str());
-        return 1;
-    }
-    const auto loop = RingLoop::make(packets_in_loop);
+    const Plan plan = options->quick ? quick_plan() : Plan{};
+    const auto machine = start_eal(options->cpus);
+    const auto loop = machine ? RingLoop::make(packets_in_loop) : std::unexpected(machine.error());
     if (!loop) {
-        std::fprintf(stderr, "bench: %s\n", loop.error().c_str());
+        fmt::print(stderr, "bench: {}\n", loop.error());
         return 1;
     }
-    Report report(*eal);
+    std::vector<Group> groups;
     bool good = true;
-    for (const std::uint32_t flows : {1024U, 1048576U}) {
-        good = measure(loop->port(), flows, plan, report) && good;
+    for (const std::uint32_t flows : plan.flows) {
+        Group group{Row{.name = "io", .flows = flows}, Row{.name = "macswap", .flows = flows}};
+        for (const ForwardingCase& forwarding : forwarding_cases) {
+            if (std::string_view(forwarding.name).contains(options->only)) {
+                good = measure_mode(forwarding, loop->port(), flows, plan, group) && good;
+            }
+        }
+        if (group[0].cycles.count() == 0) {
+            fmt::print(stderr, "bench: no case's name holds \"{}\"\n", options->only);
+            return 2;
+        }
+        groups.push_back(std::move(group));
     }
-    report.print();
-    if (values.contains("json") && !report.write_json(values["json"].as<std::string>())) {
-        return 1;
-    }
-    return good ? 0 : 1;
+    print(*machine, groups);
+    return write_rows(*options, to_json(*machine, groups)) && good ? 0 : 1;
 }
 
 } // namespace

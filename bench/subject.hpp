@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured: one worker's flow table, counters and snapshot, without a loop around them.
+//
+// One service of the case's family and mode on port 80 with 100 backends, all of them up, their
+// next hops known.
+//
+// Thread rule: one thread.
+#pragma once
+
+#include "bench/forwarding_case.hpp"
+#include "bench/table_memory.hpp"
+#include "dataplane/core/compile.hpp"
+#include "dataplane/core/pipeline.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace penstock::bench {
+
+inline constexpr std::size_t backend_count = 100;
+
+/// The declaration that every benchmark compiles for a case.
+[[nodiscard]] DesiredState declare(const ForwardingCase& forwarding);
+
+/// Compiles it; a refusal is a defect of the benchmark and aborts.
+[[nodiscard]] std::shared_ptr<const Snapshot>
+compile_or_abort(const DesiredState& desired, IdRegistry& ids);
+
+/// Gives every target of the snapshot one next hop.
+void resolve_targets(const Snapshot& snapshot, NextHopTable& next_hops);
+
+class Subject {
+public:
+    /// A table for `flow_capacity` flows at its stated load.
+    Subject(const ForwardingCase& forwarding, std::size_t flow_capacity);
+
+    Subject(const Subject&) = delete;
+    Subject& operator=(const Subject&) = delete;
+
+    void process(std::span<Packet> packets, std::span<Verdict> verdicts) {
+        process_burst(worker_, snapshot_.get(), now_, packets, verdicts);
+    }
+
+    /// Puts entries of flows that nobody sends into the table until it holds `entries`.
+    void fill(std::size_t entries);
+
+    /// Forgets the flows made by process(), not those of fill().
+    void forget_flows();
+
+    [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+
+    [[nodiscard]] std::size_t table_bytes() const { return memory_.bytes().size(); }
+
+    [[nodiscard]] const FlowTable& table() const { return table_; }
+
+private:
+    // Fills are older than what process() makes, so that the two can be told apart.
+    static constexpr CoarseTime filled_at = CoarseTime::from_seconds(50);
+    static constexpr CoarseTime now_ = CoarseTime::from_seconds(100);
+
+    TableMemory memory_;
+    FlowTable table_;
+    NextHopTable next_hops_;
+    WorkerCounters counters_;
+    std::vector<ServiceCounters> services_;
+    std::vector<BackendCounters> backends_;
+    IdRegistry ids_;
+    std::shared_ptr<const Snapshot> snapshot_;
+    std::array<PortFacts, 1> ports_{PortFacts{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500}};
+    WorkerContext worker_{
+        .flows = table_,
+        .next_hops = next_hops_,
+        .ports = ports_,
+        .stats = {.worker = &counters_, .services = services_.data(), .backends = backends_.data()},
+    };
+};
+
+} // namespace penstock::bench
