@@ -15,7 +15,7 @@
 #endif
 
 // Raised with every change of this file that an older reader would misread.
-#define PENSTOCK_ABI_VERSION 1
+#define PENSTOCK_ABI_VERSION 2
 
 // "PSTK". A program is ours if its name is one of ours and its marker map begins with this.
 #define PENSTOCK_MARKER_MAGIC 0x4b545350u
@@ -28,11 +28,16 @@
 // Names of maps. `xsks_map` is DPDK's choice (net_af_xdp looks it up), the others are ours.
 #define PENSTOCK_SOCKETS_MAP "xsks_map"
 #define PENSTOCK_VIPS_MAP "vips"
+#define PENSTOCK_TUNNEL_SOURCES_MAP "tunnel_sources"
+#define PENSTOCK_GUE_PORTS_MAP "gue_ports"
 #define PENSTOCK_STEER_COUNTERS_MAP "steer_counters"
 #define PENSTOCK_DECAP_COUNTERS_MAP "decap_counters"
 
-// As many VIPs as a dataplane has services (dataplane/core/identity.hpp).
-#define PENSTOCK_MAX_VIPS 4096
+// Prefixes in one map: a VIP of its own for each service of a dataplane
+// (dataplane/core/identity.hpp), and as many NAT source addresses.
+#define PENSTOCK_MAX_PREFIXES 8192
+// UDP destination ports of GUE that differ.
+#define PENSTOCK_MAX_GUE_PORTS 64
 // RX queues of one interface; a queue beyond has no socket, so its VIP traffic is dropped and
 // counted.
 #define PENSTOCK_MAX_QUEUES 1024
@@ -45,25 +50,37 @@ struct penstock_marker {
 
 PENSTOCK_ABI_ASSERT(sizeof(struct penstock_marker) == 8, "marker layout");
 
-// Key of `vips`: an address in network order, IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d).
-struct penstock_vip_key {
+// Key of `vips` and of `tunnel_sources`, which are LPM tries: a prefix in network order, IPv4 as
+// IPv4-mapped IPv6 (::ffff:a.b.c.d, so a length of 96 more). Bits behind the length are 0.
+struct penstock_prefix_key {
+    __u32 length; // 0 … 128
     __u8 address[16];
 };
 
-PENSTOCK_ABI_ASSERT(sizeof(struct penstock_vip_key) == 16, "VIP key layout");
+PENSTOCK_ABI_ASSERT(sizeof(struct penstock_prefix_key) == 20, "prefix key layout");
 
-// Value of `vips`. No flag is defined yet: a writer writes 0, a program ignores it.
-struct penstock_vip {
-    __u32 flags;
+// Value of a prefix. A prefix takes addresses of its own family only: ::/0 contains the mapped form
+// of every IPv4 address, and must not take one.
+struct penstock_prefix {
+    __u32 ip_version; // 4 or 6
 };
 
-PENSTOCK_ABI_ASSERT(sizeof(struct penstock_vip) == 4, "VIP value layout");
+PENSTOCK_ABI_ASSERT(sizeof(struct penstock_prefix) == 4, "prefix value layout");
+
+// Key of `gue_ports`: network order. Value: one byte without a meaning.
+struct penstock_gue_port {
+    __u16 port;
+};
+
+PENSTOCK_ABI_ASSERT(sizeof(struct penstock_gue_port) == 2, "GUE port layout");
 
 // Keys of `steer_counters` (values: __u64 packets). Each packet that the program sees is in exactly
 // one.
 enum penstock_steer_counter {
-    PENSTOCK_STEER_REDIRECTED, // handed to a socket; it may still be lost there if its ring is full
-    PENSTOCK_STEER_PASSED,     // somebody else's: to the kernel
+    PENSTOCK_STEER_REDIRECTED,   // to a VIP, or asking for one: handed to a socket; it may still be
+                                 // lost there if its ring is full
+    PENSTOCK_STEER_TUNNEL_ERROR, // ICMP error about one of our tunnel packets: handed to a socket
+    PENSTOCK_STEER_PASSED,       // somebody else's: to the kernel
     PENSTOCK_STEER_DROPPED_NO_SOCKET, // ours, but no socket on its RX queue: dropped
     PENSTOCK_STEER_MALFORMED, // too short or too contradictory to have an owner: to the kernel
     PENSTOCK_STEER_COUNTERS,
@@ -71,13 +88,18 @@ enum penstock_steer_counter {
 
 // Keys of `decap_counters` (values: struct penstock_decap_count). Each packet is in exactly one.
 enum penstock_decap_counter {
-    PENSTOCK_DECAP_DECAPSULATED, // inner packet handed to the kernel; bytes are those of the inner
-                                 // packet
-    PENSTOCK_DECAP_PASSED,       // not IPIP: to the kernel
-    PENSTOCK_DECAP_NOT_A_VIP,    // IPIP to another inner destination: to the kernel as it came
+    // Inner packet handed to the kernel; bytes are those of the inner packet.
+    PENSTOCK_DECAP_IPIP,
+    PENSTOCK_DECAP_GRE,
+    PENSTOCK_DECAP_GUE,
+    PENSTOCK_DECAP_PASSED,    // no tunnel: to the kernel
+    PENSTOCK_DECAP_NOT_A_VIP, // tunnel to another inner destination: to the kernel as it came
     PENSTOCK_DECAP_FRAGMENT,  // fragment of an outer packet, cannot be decapsulated: to the kernel
                               // as it came
-    PENSTOCK_DECAP_MALFORMED, // IPIP with a broken outer or inner header: to the kernel as it came
+    PENSTOCK_DECAP_UNSUPPORTED, // tunnel header that asks for what we do not do (GRE checksum or
+                                // routing, GUE control or unknown flags) or holds no IP packet: to
+                                // the kernel as it came
+    PENSTOCK_DECAP_MALFORMED, // tunnel with a broken outer or inner header: to the kernel as it came
     PENSTOCK_DECAP_DROPPED_ECN, // congestion mark on the tunnel, inner flow without ECN: dropped
                                 // (RFC 6040 4.2)
     PENSTOCK_DECAP_COUNTERS,
@@ -85,7 +107,7 @@ enum penstock_decap_counter {
 
 struct penstock_decap_count {
     __u64 packets;
-    __u64 bytes; // of the frame from the IP header on
+    __u64 bytes; // of the inner packet from its IP header on
 };
 
 PENSTOCK_ABI_ASSERT(sizeof(struct penstock_decap_count) == 16, "decapsulator count layout");

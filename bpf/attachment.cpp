@@ -19,6 +19,7 @@ static_assert(sizeof(PENSTOCK_STEER_PROGRAM) <= BPF_OBJ_NAME_LEN);
 static_assert(sizeof(PENSTOCK_STEER_MARKER) <= BPF_OBJ_NAME_LEN);
 static_assert(sizeof(PENSTOCK_DECAP_PROGRAM) <= BPF_OBJ_NAME_LEN);
 static_assert(sizeof(PENSTOCK_DECAP_MARKER) <= BPF_OBJ_NAME_LEN);
+static_assert(sizeof(PENSTOCK_TUNNEL_SOURCES_MAP) <= BPF_OBJ_NAME_LEN);
 static_assert(sizeof(PENSTOCK_STEER_COUNTERS_MAP) <= BPF_OBJ_NAME_LEN);
 static_assert(sizeof(PENSTOCK_DECAP_COUNTERS_MAP) <= BPF_OBJ_NAME_LEN);
 
@@ -175,6 +176,21 @@ BpfResult<FileDescriptor> open_map(const Attachment& attachment, std::string_vie
          ),
          "another version of Penstock or somebody else attached it: detach it and start again"}
     );
+}
+
+BpfResult<PrefixMap>
+open_prefix_map(const Attachment& attachment, std::string_view name, std::string_view noun) {
+    auto map = open_map(attachment, name);
+    if (!map)
+        return std::unexpected(map.error());
+    return PrefixMap::adopt(std::move(*map), noun);
+}
+
+BpfResult<GuePortMap> open_gue_port_map(const Attachment& attachment) {
+    auto map = open_map(attachment, PENSTOCK_GUE_PORTS_MAP);
+    if (!map)
+        return std::unexpected(map.error());
+    return GuePortMap::adopt(std::move(*map));
 }
 
 bool is_ours(const Attachment& attachment, const ProgramSignature& signature) {

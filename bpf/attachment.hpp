@@ -10,6 +10,8 @@
 
 #include "bpf/error.hpp"
 #include "bpf/file_descriptor.hpp"
+#include "bpf/gue_port_map.hpp"
+#include "bpf/prefix_map.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -54,6 +56,13 @@ struct Attachment {
 /// The map of that name (as abi.h writes it) that the program uses.
 [[nodiscard]] BpfResult<FileDescriptor>
 open_map(const Attachment& attachment, std::string_view name);
+
+/// The same, as a map of prefixes; `noun` as in PrefixMap::adopt.
+[[nodiscard]] BpfResult<PrefixMap>
+open_prefix_map(const Attachment& attachment, std::string_view name, std::string_view noun);
+
+/// The map of GUE ports of the program.
+[[nodiscard]] BpfResult<GuePortMap> open_gue_port_map(const Attachment& attachment);
 
 /// Whether the program bears our name and marker. Its ABI version may be another than ours.
 [[nodiscard]] bool is_ours(const Attachment& attachment, const ProgramSignature& signature);

@@ -69,12 +69,3 @@ take_ethernet(struct cursor* cursor, __be16* ether_type, __u32* tag_count) {
     }
     return 1;
 }
-
-#define IPV4_MAPPED_PREFIX 12
-
-static __always_inline void set_ipv4_key(struct penstock_vip_key* key, __be32 address) {
-    __builtin_memset(key->address, 0, 10);
-    key->address[10] = 0xff;
-    key->address[11] = 0xff;
-    __builtin_memcpy(&key->address[IPV4_MAPPED_PREFIX], &address, sizeof(address));
-}

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-// The backend's decapsulator: takes the outer IPv4 header off IPIP packets (RFC 2003) whose inner
-// destination is one of our VIPs and hands the inner packet to this server's kernel, which holds
-// the VIP on lo (docs/reference/decap.md). Everything else is passed on as it came, also IPIP for
+// The backend's decapsulator: takes the outer headers off IPIP (RFC 2003, 2473, 4213), GRE (RFC
+// 2784, 2890) and GUE packets over IPv4 or IPv6 whose inner destination is one of our VIPs, and
+// hands the inner packet to this server's kernel, which holds the VIP on lo
+// (docs/reference/decap.md). Everything else is passed on as it came, also tunnel packets for
 // anybody else.
 //
-// The Ethernet header (and VLAN tags) move up to the inner packet; the MACs stay, because the
-// kernel takes a frame by them. The inner packet is not touched but for the congestion mark of RFC
-// 6040.
-#include "bpf/cursor.bpf.h"
+// The Ethernet header (and VLAN tags) move up to the inner packet and get its EtherType; the MACs
+// stay, because the kernel takes a frame by them. The inner packet is not touched but for the
+// congestion mark of RFC 6040.
+#include "bpf/tunnel.bpf.h"
 
-#include <linux/in.h>
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, PENSTOCK_MAX_VIPS);
-    __uint(map_flags, BPF_F_RDONLY_PROG);
-    __type(key, struct penstock_vip_key);
-    __type(value, struct penstock_vip);
-} vips SEC(".maps");
+struct prefix_map vips SEC(".maps");
+struct gue_port_map gue_ports SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -31,57 +25,79 @@ const volatile struct penstock_marker decap_marker SEC(PENSTOCK_DECAP_MARKER) = 
     .abi_version = PENSTOCK_ABI_VERSION,
 };
 
-#define IPV4_MORE_FRAGMENTS_OR_OFFSET 0x3fff
-#define ECN_MASK 3
+#define ECN_NOT_ECT 0
+#define ECN_ECT_1 1
+#define ECN_ECT_0 2
 #define ECN_CE 3
 #define MAX_LINK_HEADER (ETH_HLEN + MAX_VLAN_TAGS * sizeof(struct vlan_tag))
 
 struct found {
     __u32 tags;         // 802.1Q tags, at most MAX_VLAN_TAGS
-    __u32 outer_length; // outer IPv4 header with options
-    struct iphdr* outer;
-    struct iphdr* inner;
+    __u32 outer_length; // all headers before the inner packet, without Ethernet and tags
+    __u32 inner_version;
+    __u32 inner_length;
+    __u8 outer_ecn;
+    void* inner; // an IPv4 header without its options, or an IPv6 header, is known to be there
 };
 
-static __always_inline __u32 header_length(const struct iphdr* ipv4) {
-    return ipv4->ihl * 4u;
+// Returns 1 if `inner` is to a VIP, 0 if not, -1 if it is malformed.
+static __always_inline int check_inner_ipv4(struct walk* walk, struct found* found) {
+    __u32 available = walk->left;
+    struct iphdr* inner = take_within(walk, sizeof(*inner));
+    if (!inner || inner->version != 4)
+        return -1;
+    __u32 header_length = inner->ihl * 4u;
+    found->inner = inner;
+    found->inner_length = bpf_ntohs(inner->tot_len);
+    if (header_length < sizeof(*inner) || found->inner_length < header_length ||
+        found->inner_length > available)
+        return -1;
+    return contains_ipv4(&vips, inner->daddr);
 }
 
-// Finds the inner packet. Anything but PENSTOCK_DECAP_DECAPSULATED means: leave it as it is.
+static __always_inline int check_inner_ipv6(struct walk* walk, struct found* found) {
+    __u32 available = walk->left;
+    struct ipv6hdr* inner = take_within(walk, sizeof(*inner));
+    if (!inner || inner->version != 6)
+        return -1;
+    found->inner = inner;
+    found->inner_length = sizeof(*inner) + bpf_ntohs(inner->payload_len);
+    if (found->inner_length > available)
+        return -1;
+    return contains_ipv6(&vips, &inner->daddr);
+}
+
+static __always_inline int is_decapsulated(enum penstock_decap_counter what) {
+    return what == PENSTOCK_DECAP_IPIP || what == PENSTOCK_DECAP_GRE || what == PENSTOCK_DECAP_GUE;
+}
+
+// Finds the inner packet. What is not is_decapsulated() stays as it is.
 static __always_inline enum penstock_decap_counter
 find_inner(struct xdp_md* ctx, struct found* found) {
-    struct cursor cursor = cursor_of(ctx);
+    struct walk walk = {.cursor = cursor_of(ctx)};
+    struct outer outer = {};
     __be16 ether_type;
-    if (!take_ethernet(&cursor, &ether_type, &found->tags) || ether_type != bpf_htons(ETH_P_IP))
-        return PENSTOCK_DECAP_PASSED;
-    struct iphdr* outer = take(&cursor, sizeof(*outer));
-    if (!outer || outer->version != 4 || outer->protocol != IPPROTO_IPIP)
-        return PENSTOCK_DECAP_PASSED;
-    __u32 outer_length = header_length(outer);
-    __u32 outer_total = bpf_ntohs(outer->tot_len);
-    if (outer_length < sizeof(*outer) || outer_total < outer_length ||
-        (void*)outer + outer_total > cursor.end)
+    enum penstock_decap_counter what = PENSTOCK_DECAP_PASSED;
+    if (!take_ethernet(&walk.cursor, &ether_type, &found->tags))
+        return what;
+    if (ether_type == bpf_htons(ETH_P_IP))
+        what = open_outer_ipv4(&walk, &outer);
+    else if (ether_type == bpf_htons(ETH_P_IPV6))
+        what = open_outer_ipv6(&walk, &outer);
+    if (what != OPENED)
+        return what;
+    what = open_tunnel(&walk, &outer, &gue_ports, &found->inner_version);
+    if (!is_decapsulated(what))
+        return what;
+    int is_to_vip =
+        found->inner_version == 4 ? check_inner_ipv4(&walk, found) : check_inner_ipv6(&walk, found);
+    if (is_to_vip < 0)
         return PENSTOCK_DECAP_MALFORMED;
-    if (outer->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS_OR_OFFSET))
-        return PENSTOCK_DECAP_FRAGMENT;
-
-    struct cursor inner_cursor = {.at = (void*)outer + outer_length, .end = cursor.end};
-    struct iphdr* inner = take(&inner_cursor, sizeof(*inner));
-    if (!inner || inner->version != 4)
-        return PENSTOCK_DECAP_MALFORMED;
-    __u32 inner_total = bpf_ntohs(inner->tot_len);
-    if (header_length(inner) < sizeof(*inner) || inner_total < header_length(inner) ||
-        inner_total > outer_total - outer_length)
-        return PENSTOCK_DECAP_MALFORMED;
-
-    struct penstock_vip_key destination;
-    set_ipv4_key(&destination, inner->daddr);
-    if (!bpf_map_lookup_elem(&vips, &destination))
+    if (!is_to_vip)
         return PENSTOCK_DECAP_NOT_A_VIP;
-    found->outer_length = outer_length;
-    found->outer = outer;
-    found->inner = inner;
-    return PENSTOCK_DECAP_DECAPSULATED;
+    found->outer_length = (__u32)(found->inner - outer.header);
+    found->outer_ecn = outer.ecn;
+    return what;
 }
 
 // The header checksum after one 16-bit word of the header changed (RFC 1624, equation 3).
@@ -92,17 +108,36 @@ static __always_inline __sum16 update_checksum(__sum16 checksum, __be16 before, 
     return (__sum16)~sum;
 }
 
-// RFC 6040 4.2: a congestion mark of the tunnel goes to the inner packet, or to nobody: then the
-// loss of the packet is what tells the sender. Returns 0 if the packet must be dropped.
-static __always_inline int carry_congestion_mark(const struct iphdr* outer, struct iphdr* inner) {
-    if ((outer->tos & ECN_MASK) != ECN_CE || (inner->tos & ECN_MASK) == ECN_CE)
-        return 1;
-    if ((inner->tos & ECN_MASK) == 0)
-        return 0;
-    __be16* first_word = (__be16*)inner;
-    __be16 before = *first_word;
-    inner->tos |= ECN_CE;
-    inner->check = update_checksum(inner->check, before, *first_word);
+static __always_inline __u8 inner_ecn(const struct found* found) {
+    if (found->inner_version == 4)
+        return ((const struct iphdr*)found->inner)->tos & ECN_MASK;
+    return ipv6_ecn(found->inner);
+}
+
+static __always_inline void set_inner_ecn(const struct found* found, __u8 ecn) {
+    if (found->inner_version == 4) {
+        struct iphdr* ipv4 = found->inner;
+        __be16* first_word = found->inner;
+        __be16 before = *first_word;
+        ipv4->tos = (ipv4->tos & ~ECN_MASK) | ecn;
+        ipv4->check = update_checksum(ipv4->check, before, *first_word);
+        return;
+    }
+    struct ipv6hdr* ipv6 = found->inner;
+    ipv6->flow_lbl[0] = (ipv6->flow_lbl[0] & ~(ECN_MASK << 4)) | (ecn << 4);
+}
+
+// RFC 6040 4.2, figure 4: a congestion mark of the tunnel goes to the inner packet, or to nobody:
+// then the loss of the packet is what tells the sender. ECT(1) on the tunnel of an ECT(0) packet is
+// a mark too, of less severity. Returns 0 if the packet must be dropped.
+static __always_inline int carry_congestion_mark(const struct found* found) {
+    __u8 inner = inner_ecn(found);
+    if (inner == ECN_NOT_ECT)
+        return found->outer_ecn != ECN_CE;
+    int is_congested = found->outer_ecn == ECN_CE && inner != ECN_CE;
+    int is_marked = found->outer_ecn == ECN_ECT_1 && inner == ECN_ECT_0;
+    if (is_congested || is_marked)
+        set_inner_ecn(found, found->outer_ecn);
     return 1;
 }
 
@@ -110,14 +145,16 @@ static __always_inline int carry_congestion_mark(const struct iphdr* outer, stru
 // the two places overlap when 22 bytes move by 20. `length` is a constant at every call, as memcpy
 // needs it here.
 static __always_inline int
-move_link_header(struct xdp_md* ctx, const __u32 length, __u32 distance) {
+move_link_header(struct xdp_md* ctx, const __u32 length, const struct found* found) {
     __u8 link[MAX_LINK_HEADER];
     struct cursor cursor = cursor_of(ctx);
     void* from = take(&cursor, length);
     if (!from)
         return 0;
     __builtin_memcpy(link, from, length);
-    if (bpf_xdp_adjust_head(ctx, (int)distance))
+    __be16 ether_type = found->inner_version == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+    __builtin_memcpy(&link[length - sizeof(ether_type)], &ether_type, sizeof(ether_type));
+    if (bpf_xdp_adjust_head(ctx, (int)found->outer_length))
         return 0;
     cursor = cursor_of(ctx);
     void* to = take(&cursor, length);
@@ -127,14 +164,14 @@ move_link_header(struct xdp_md* ctx, const __u32 length, __u32 distance) {
     return 1;
 }
 
-static __always_inline int remove_outer_header(struct xdp_md* ctx, const struct found* found) {
+static __always_inline int remove_outer_headers(struct xdp_md* ctx, const struct found* found) {
     switch (found->tags) {
     case 0:
-        return move_link_header(ctx, ETH_HLEN, found->outer_length);
+        return move_link_header(ctx, ETH_HLEN, found);
     case 1:
-        return move_link_header(ctx, ETH_HLEN + sizeof(struct vlan_tag), found->outer_length);
+        return move_link_header(ctx, ETH_HLEN + sizeof(struct vlan_tag), found);
     default:
-        return move_link_header(ctx, MAX_LINK_HEADER, found->outer_length);
+        return move_link_header(ctx, MAX_LINK_HEADER, found);
     }
 }
 
@@ -155,18 +192,17 @@ int penstock_decap(struct xdp_md* ctx) {
         return XDP_ABORTED;
     struct found found = {};
     enum penstock_decap_counter what = find_inner(ctx, &found);
-    if (what != PENSTOCK_DECAP_DECAPSULATED) {
+    if (!is_decapsulated(what)) {
         count(what, 0);
         return XDP_PASS;
     }
-    if (!carry_congestion_mark(found.outer, found.inner)) {
+    if (!carry_congestion_mark(&found)) {
         count(PENSTOCK_DECAP_DROPPED_ECN, 0);
         return XDP_DROP;
     }
-    __u32 inner_total = bpf_ntohs(found.inner->tot_len);
-    if (!remove_outer_header(ctx, &found))
+    if (!remove_outer_headers(ctx, &found))
         return XDP_ABORTED;
-    count(PENSTOCK_DECAP_DECAPSULATED, inner_total);
+    count(what, found.inner_length);
     return XDP_PASS;
 }
 

@@ -57,15 +57,7 @@ private:
     libbpf_print_fn_t previous_;
 };
 
-BpfResult<Skeleton> load(std::span<const IpAddress> vips) {
-    const auto six = std::find_if_not(vips.begin(), vips.end(), [](const IpAddress& vip) {
-        return vip.is_ipv4();
-    });
-    if (six != vips.end())
-        return BpfFailure(
-            {fmt::format("VIP {} is IPv6, and only IPv4 is decapsulated so far", six->to_string()),
-             "leave it out"}
-        );
+BpfResult<Skeleton> load(const DecapsulatorSettings& settings) {
     const LibbpfMessages messages;
     Skeleton skeleton(decap_bpf::open_and_load());
     if (!skeleton) {
@@ -76,10 +68,15 @@ BpfResult<Skeleton> load(std::span<const IpAddress> vips) {
             "it needs Linux 5.10 or newer with CONFIG_BPF_SYSCALL"
         );
     }
-    auto map = VipMap::adopt(FileDescriptor(::dup(bpf_map__fd(skeleton->maps.vips))));
-    if (!map)
-        return std::unexpected(map.error());
-    if (auto set = map->set(vips); !set)
+    auto vips = PrefixMap::adopt(FileDescriptor(::dup(bpf_map__fd(skeleton->maps.vips))), "VIP");
+    if (!vips)
+        return std::unexpected(vips.error());
+    if (auto set = vips->set(settings.vips); !set)
+        return std::unexpected(set.error());
+    auto ports = GuePortMap::adopt(FileDescriptor(::dup(bpf_map__fd(skeleton->maps.gue_ports))));
+    if (!ports)
+        return std::unexpected(ports.error());
+    if (auto set = ports->set(settings.gue_ports); !set)
         return std::unexpected(set.error());
     return skeleton;
 }
@@ -153,7 +150,7 @@ attach(unsigned int interface_index, int program, AttachPolicy policy, const Att
 } // namespace
 
 BpfResult<Attached> attach_decapsulator(
-    unsigned int interface_index, std::span<const IpAddress> vips, AttachPolicy policy
+    unsigned int interface_index, const DecapsulatorSettings& settings, AttachPolicy policy
 ) {
     auto found = find_attachment(interface_index);
     if (!found)
@@ -161,7 +158,7 @@ BpfResult<Attached> attach_decapsulator(
     const Attachment* old = found->has_value() ? &**found : nullptr;
     if (old != nullptr && !is_ours(*old, decapsulator_signature))
         return foreign_program_failure(*old);
-    auto skeleton = load(vips);
+    auto skeleton = load(settings);
     if (!skeleton)
         return std::unexpected(skeleton.error());
     auto refusal =
@@ -191,12 +188,12 @@ BpfResult<Decapsulator> find_decapsulator(unsigned int interface_index) {
         return foreign_program_failure(found);
     if (auto checked = check_abi_version(found, decapsulator_signature); !checked)
         return std::unexpected(checked.error());
-    auto vips_map = open_map(found, PENSTOCK_VIPS_MAP);
-    if (!vips_map)
-        return std::unexpected(vips_map.error());
-    auto vips = VipMap::adopt(std::move(*vips_map));
+    auto vips = open_prefix_map(found, PENSTOCK_VIPS_MAP, "VIP");
     if (!vips)
         return std::unexpected(vips.error());
+    auto ports = open_gue_port_map(found);
+    if (!ports)
+        return std::unexpected(ports.error());
     auto counters_map = open_map(found, PENSTOCK_DECAP_COUNTERS_MAP);
     if (!counters_map)
         return std::unexpected(counters_map.error());
@@ -207,7 +204,7 @@ BpfResult<Decapsulator> find_decapsulator(unsigned int interface_index) {
     );
     if (!counters)
         return std::unexpected(counters.error());
-    return Decapsulator(std::move(*vips), std::move(*counters), found.mode, found.program_id);
+    return Decapsulator(std::move(*vips), std::move(*ports), std::move(*counters), found);
 }
 
 BpfResult<DecapsulatorCounters> Decapsulator::read_counters() {
@@ -218,13 +215,17 @@ BpfResult<DecapsulatorCounters> Decapsulator::read_counters() {
             return std::unexpected(read.error());
     }
     return DecapsulatorCounters{
-        .decapsulated = sums[PENSTOCK_DECAP_DECAPSULATED][0],
-        .decapsulated_bytes = sums[PENSTOCK_DECAP_DECAPSULATED][1],
+        .ipip = sums[PENSTOCK_DECAP_IPIP][0],
+        .gre = sums[PENSTOCK_DECAP_GRE][0],
+        .gue = sums[PENSTOCK_DECAP_GUE][0],
         .passed = sums[PENSTOCK_DECAP_PASSED][0],
         .not_a_vip = sums[PENSTOCK_DECAP_NOT_A_VIP][0],
         .fragment = sums[PENSTOCK_DECAP_FRAGMENT][0],
+        .unsupported = sums[PENSTOCK_DECAP_UNSUPPORTED][0],
         .malformed = sums[PENSTOCK_DECAP_MALFORMED][0],
         .dropped_ecn = sums[PENSTOCK_DECAP_DROPPED_ECN][0],
+        .decapsulated_bytes = sums[PENSTOCK_DECAP_IPIP][1] + sums[PENSTOCK_DECAP_GRE][1] +
+                              sums[PENSTOCK_DECAP_GUE][1],
     };
 }
 

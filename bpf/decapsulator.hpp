@@ -13,10 +13,12 @@
 #include "bpf/attachment.hpp"
 #include "bpf/counter_map.hpp"
 #include "bpf/error.hpp"
-#include "bpf/vip_map.hpp"
-#include "dataplane/core/addresses.hpp"
+#include "bpf/gue_port_map.hpp"
+#include "bpf/prefix_map.hpp"
+#include "dataplane/core/ip_prefix.hpp"
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,13 +27,22 @@ namespace penstock::bpf {
 
 /// Packets that a decapsulator saw; each is in exactly one (decap_counters in abi.h).
 struct DecapsulatorCounters {
-    std::uint64_t decapsulated = 0;
-    std::uint64_t decapsulated_bytes = 0; ///< of inner packets, from their IP header on
-    std::uint64_t passed = 0;             ///< not IPIP
-    std::uint64_t not_a_vip = 0;          ///< IPIP, inner destination not a VIP: to the kernel
-    std::uint64_t fragment = 0;           ///< IPIP in fragments: to the kernel
-    std::uint64_t malformed = 0;          ///< IPIP with a broken header: to the kernel
-    std::uint64_t dropped_ecn = 0;        ///< congestion mark that the inner flow cannot carry
+    // Inner packet handed to the kernel.
+    std::uint64_t ipip = 0;
+    std::uint64_t gre = 0;
+    std::uint64_t gue = 0;
+    // To the kernel as it came.
+    std::uint64_t passed = 0;      ///< no tunnel
+    std::uint64_t not_a_vip = 0;   ///< inner destination not a VIP
+    std::uint64_t fragment = 0;    ///< of an outer packet
+    std::uint64_t unsupported = 0; ///< a tunnel header that asks for what we do not do
+    std::uint64_t malformed = 0;   ///< a broken outer or inner header
+    // Dropped.
+    std::uint64_t dropped_ecn = 0; ///< congestion mark that the inner flow cannot carry
+    /// Of the inner packets that were handed to the kernel, from their IP header on.
+    std::uint64_t decapsulated_bytes = 0;
+
+    [[nodiscard]] std::uint64_t decapsulated() const { return ipip + gre + gue; }
 
     friend bool operator==(const DecapsulatorCounters&, const DecapsulatorCounters&) = default;
 };
@@ -43,7 +54,10 @@ public:
     [[nodiscard]] BpfResult<DecapsulatorCounters> read_counters();
 
     /// Sorted.
-    [[nodiscard]] const std::vector<IpAddress>& vips() const { return vips_.vips(); }
+    [[nodiscard]] const std::vector<IpPrefix>& vips() const { return vips_.prefixes(); }
+
+    /// Host order.
+    [[nodiscard]] const std::set<std::uint16_t>& gue_ports() const { return gue_ports_.ports(); }
 
     [[nodiscard]] AttachMode mode() const { return mode_; }
 
@@ -52,13 +66,17 @@ public:
 private:
     friend BpfResult<Decapsulator> find_decapsulator(unsigned int interface_index);
 
-    Decapsulator(VipMap vips, CounterMap counters, AttachMode mode, std::uint32_t program_id)
+    Decapsulator(
+        PrefixMap vips, GuePortMap gue_ports, CounterMap counters, const Attachment& attachment
+    )
         : vips_(std::move(vips)),
+          gue_ports_(std::move(gue_ports)),
           counters_(std::move(counters)),
-          mode_(mode),
-          program_id_(program_id) {}
+          mode_(attachment.mode),
+          program_id_(attachment.program_id) {}
 
-    VipMap vips_;
+    PrefixMap vips_;
+    GuePortMap gue_ports_;
     CounterMap counters_;
     AttachMode mode_;
     std::uint32_t program_id_;
@@ -76,12 +94,17 @@ struct Attached {
     std::string native_refusal; ///< why it is generic under native_or_generic, or empty
 };
 
-/// Loads the program, fills in `vips` (IPv4 alone so far) and attaches it. Our own leftover is
-/// replaced without a gap; somebody else's program is an error. On an error the interface is as it
-/// was. REQUIRES: the caller holds the lock of this interface, so that the program there serves
-/// nobody.
+/// What to take out of which tunnels.
+struct DecapsulatorSettings {
+    std::vector<IpPrefix> vips;           ///< inner destinations
+    std::vector<std::uint16_t> gue_ports; ///< UDP destination ports of GUE, host order
+};
+
+/// Loads the program, fills in `settings` and attaches it. Our own leftover is replaced without a
+/// gap; somebody else's program is an error. On an error the interface is as it was. REQUIRES: the
+/// caller holds the lock of this interface, so that the program there serves nobody.
 [[nodiscard]] BpfResult<Attached> attach_decapsulator(
-    unsigned int interface_index, std::span<const IpAddress> vips, AttachPolicy policy
+    unsigned int interface_index, const DecapsulatorSettings& settings, AttachPolicy policy
 );
 
 /// The decapsulator that the interface has, whoever attached it. An error if there is none.

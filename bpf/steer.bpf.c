@@ -5,6 +5,9 @@
 // neighbour solicitations that ask for a VIP, because a VIP belongs to no kernel. Everything else
 // is passed on.
 //
+// So do ICMP errors about the packets that we send into tunnels, from a source that may be the
+// kernel's own address: they tell the workers what fits on the way to a backend.
+//
 // VIP traffic never reaches the kernel: it would answer connections that it does not know with RST.
 // Where a queue has no socket (the dataplane is not there, or does not serve this queue) it is
 // dropped and counted.
@@ -14,9 +17,11 @@
 // nodes in several network namespaces of one machine do not share maps; bpf/steering.hpp finds them
 // through the interface.
 #include "bpf/cursor.bpf.h"
+#include "bpf/prefix.bpf.h"
 
 #include <linux/icmpv6.h>
 #include <linux/in.h>
+#include <linux/udp.h>
 
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -25,13 +30,9 @@ struct {
     __type(value, __u32);
 } xsks_map SEC(".maps");
 
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, PENSTOCK_MAX_VIPS);
-    __uint(map_flags, BPF_F_RDONLY_PROG);
-    __type(key, struct penstock_vip_key);
-    __type(value, struct penstock_vip);
-} vips SEC(".maps");
+struct prefix_map vips SEC(".maps");
+struct prefix_map tunnel_sources SEC(".maps");
+struct gue_port_map gue_ports SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -61,22 +62,45 @@ struct arp_ipv4 {
 
 _Static_assert(sizeof(struct arp_ipv4) == 28, "ARP layout");
 
-// A neighbour solicitation up to its target (RFC 4861 4.3).
-struct neighbour_solicitation {
-    struct icmp6hdr icmp;
-    __u8 target_address[16];
+// The header of an ICMP error (RFC 792). <linux/icmp.h> pulls in the C library too.
+struct icmp_error {
+    __u8 type;
+    __u8 code;
+    __be16 checksum;
+    __be32 rest;
 };
 
-_Static_assert(sizeof(struct neighbour_solicitation) == 24, "neighbour solicitation layout");
-
+#define ICMP_UNREACHABLE 3
 #define ARP_HARDWARE_ETHERNET 1
 #define ARP_REQUEST 1
 #define NEIGHBOUR_SOLICITATION 135
 
-enum owner { KERNEL, DATAPLANE, NOBODY };
+#define IPV4_FRAGMENT_OFFSET 0x1fff
 
-static __always_inline enum owner owner_of(const struct penstock_vip_key* destination) {
-    return bpf_map_lookup_elem(&vips, destination) ? DATAPLANE : KERNEL;
+enum owner { KERNEL, DATAPLANE, DATAPLANE_ERROR, NOBODY };
+
+// Whether a packet of ours that an ICMP error quotes went into a tunnel. `cursor` stands behind its
+// IP header, of which only eight bytes need be there.
+static __always_inline int is_tunnel(__u8 protocol, struct cursor* cursor) {
+    if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_GRE)
+        return 1;
+    if (protocol != IPPROTO_UDP)
+        return 0;
+    struct udphdr* udp = take(cursor, sizeof(*udp));
+    return udp && is_gue_port(&gue_ports, udp->dest);
+}
+
+static __always_inline enum owner owner_of_icmp(struct cursor* cursor) {
+    struct icmp_error* icmp = take(cursor, sizeof(*icmp));
+    if (!icmp || icmp->type != ICMP_UNREACHABLE)
+        return KERNEL;
+    struct iphdr* quoted = take(cursor, sizeof(*quoted));
+    if (!quoted || quoted->version != 4 || quoted->ihl < sizeof(*quoted) / 4 ||
+        quoted->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET) ||
+        !contains_ipv4(&tunnel_sources, quoted->saddr))
+        return KERNEL;
+    cursor->at = (void*)quoted + quoted->ihl * 4u;
+    return is_tunnel(quoted->protocol, cursor) ? DATAPLANE_ERROR : KERNEL;
 }
 
 // Only as much of a header is checked as it takes to know the destination: what is wrong with a
@@ -85,9 +109,13 @@ static __always_inline enum owner owner_of_ipv4(struct cursor* cursor) {
     struct iphdr* ipv4 = take(cursor, sizeof(*ipv4));
     if (!ipv4 || ipv4->version != 4)
         return NOBODY;
-    struct penstock_vip_key destination;
-    set_ipv4_key(&destination, ipv4->daddr);
-    return owner_of(&destination);
+    if (contains_ipv4(&vips, ipv4->daddr))
+        return DATAPLANE;
+    if (ipv4->protocol != IPPROTO_ICMP || ipv4->ihl < sizeof(*ipv4) / 4 ||
+        ipv4->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET))
+        return KERNEL;
+    cursor->at = (void*)ipv4 + ipv4->ihl * 4u;
+    return owner_of_icmp(cursor);
 }
 
 static __always_inline enum owner owner_of_arp(struct cursor* cursor) {
@@ -97,36 +125,42 @@ static __always_inline enum owner owner_of_arp(struct cursor* cursor) {
     if (arp->operation != bpf_htons(ARP_REQUEST) || arp->protocol_type != bpf_htons(ETH_P_IP) ||
         arp->hardware_type != bpf_htons(ARP_HARDWARE_ETHERNET))
         return KERNEL;
-    struct penstock_vip_key target;
-    set_ipv4_key(&target, arp->target_address);
-    return owner_of(&target);
+    return contains_ipv4(&vips, arp->target_address) ? DATAPLANE : KERNEL;
 }
 
-// An IPv6 packet must not match an IPv4 VIP by the form that the map holds it in.
-static __always_inline enum owner owner_of_ipv6_address(const void* address) {
-    struct penstock_vip_key key;
-    struct penstock_vip_key mapped;
-    __builtin_memcpy(key.address, address, sizeof(key.address));
-    set_ipv4_key(&mapped, 0);
-    if (__builtin_memcmp(key.address, mapped.address, IPV4_MAPPED_PREFIX) == 0)
+static __always_inline enum owner owner_of_icmpv6_error(struct cursor* cursor) {
+    struct ipv6hdr* quoted = take(cursor, sizeof(*quoted));
+    if (!quoted || quoted->version != 6 || !contains_ipv6(&tunnel_sources, &quoted->saddr))
         return KERNEL;
-    return owner_of(&key);
+    return is_tunnel(quoted->nexthdr, cursor) ? DATAPLANE_ERROR : KERNEL;
+}
+
+// Neighbour discovery carries no extension headers in practice, and RFC 6980 forbids fragmenting
+// it; errors carry none either.
+static __always_inline enum owner owner_of_icmpv6(struct cursor* cursor) {
+    struct icmp6hdr* icmp = take(cursor, sizeof(*icmp));
+    if (!icmp)
+        return KERNEL;
+    switch (icmp->icmp6_type) {
+    case ICMPV6_DEST_UNREACH:
+    case ICMPV6_PKT_TOOBIG:
+        return owner_of_icmpv6_error(cursor);
+    case NEIGHBOUR_SOLICITATION:
+        break;
+    default:
+        return KERNEL;
+    }
+    void* target = take(cursor, sizeof(struct in6_addr));
+    return target && contains_ipv6(&vips, target) ? DATAPLANE : KERNEL;
 }
 
 static __always_inline enum owner owner_of_ipv6(struct cursor* cursor) {
     struct ipv6hdr* ipv6 = take(cursor, sizeof(*ipv6));
     if (!ipv6 || ipv6->version != 6)
         return NOBODY;
-    if (owner_of_ipv6_address(&ipv6->daddr) == DATAPLANE)
+    if (contains_ipv6(&vips, &ipv6->daddr))
         return DATAPLANE;
-    // Neighbour discovery carries no extension headers in practice, and RFC 6980 forbids
-    // fragmenting it.
-    if (ipv6->nexthdr != IPPROTO_ICMPV6)
-        return KERNEL;
-    struct neighbour_solicitation* solicitation = take(cursor, sizeof(*solicitation));
-    if (!solicitation || solicitation->icmp.icmp6_type != NEIGHBOUR_SOLICITATION)
-        return KERNEL;
-    return owner_of_ipv6_address(solicitation->target_address);
+    return ipv6->nexthdr == IPPROTO_ICMPV6 ? owner_of_icmpv6(cursor) : KERNEL;
 }
 
 static __always_inline enum owner owner_of_packet(struct xdp_md* ctx) {
@@ -160,20 +194,24 @@ int penstock_steer(struct xdp_md* ctx) {
     // BPF_PROG_BIND_MAP.
     if (steer_marker.magic != PENSTOCK_MARKER_MAGIC)
         return XDP_ABORTED;
-    switch (owner_of_packet(ctx)) {
-    case KERNEL:
-        count(PENSTOCK_STEER_PASSED);
+    enum owner owner = owner_of_packet(ctx);
+    if (owner == KERNEL || owner == NOBODY) {
+        count(owner == KERNEL ? PENSTOCK_STEER_PASSED : PENSTOCK_STEER_MALFORMED);
         return XDP_PASS;
-    case NOBODY:
-        count(PENSTOCK_STEER_MALFORMED);
-        return XDP_PASS;
-    case DATAPLANE:
-        break;
     }
     // The flags are the verdict for a queue without a socket: such a slot of the map is empty.
     long verdict = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
-    count(verdict == XDP_REDIRECT ? PENSTOCK_STEER_REDIRECTED : PENSTOCK_STEER_DROPPED_NO_SOCKET);
-    return (int)verdict;
+    if (verdict == XDP_REDIRECT) {
+        count(owner == DATAPLANE ? PENSTOCK_STEER_REDIRECTED : PENSTOCK_STEER_TUNNEL_ERROR);
+        return XDP_REDIRECT;
+    }
+    if (owner == DATAPLANE_ERROR) {
+        // Its destination is an address of the kernel's, which may have use for it.
+        count(PENSTOCK_STEER_PASSED);
+        return XDP_PASS;
+    }
+    count(PENSTOCK_STEER_DROPPED_NO_SOCKET);
+    return XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

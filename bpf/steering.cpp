@@ -42,19 +42,29 @@ BpfResult<Steering> find_steering(unsigned int interface_index) {
         return foreign_program_failure(found);
     if (auto checked = check_abi_version(found, steering_signature); !checked)
         return std::unexpected(checked.error());
-    auto vips_map = open_map(found, PENSTOCK_VIPS_MAP);
-    if (!vips_map)
-        return std::unexpected(vips_map.error());
-    auto vips = VipMap::adopt(std::move(*vips_map));
+    auto vips = open_prefix_map(found, PENSTOCK_VIPS_MAP, "VIP");
     if (!vips)
         return std::unexpected(vips.error());
+    auto sources = open_prefix_map(found, PENSTOCK_TUNNEL_SOURCES_MAP, "tunnel source");
+    if (!sources)
+        return std::unexpected(sources.error());
+    auto ports = open_gue_port_map(found);
+    if (!ports)
+        return std::unexpected(ports.error());
     auto counters_map = open_map(found, PENSTOCK_STEER_COUNTERS_MAP);
     if (!counters_map)
         return std::unexpected(counters_map.error());
     auto counters = CounterMap::adopt(std::move(*counters_map), PENSTOCK_STEER_COUNTERS, 1);
     if (!counters)
         return std::unexpected(counters.error());
-    return Steering(std::move(*vips), std::move(*counters), found.mode, found.program_id);
+    return Steering(
+        std::move(*vips), std::move(*sources), std::move(*ports), std::move(*counters), found
+    );
+}
+
+BpfResult<void> Steering::set_tunnels(const Tunnels& tunnels) {
+    auto set = tunnel_sources_.set(tunnels.sources);
+    return set ? gue_ports_.set(tunnels.gue_ports) : set;
 }
 
 BpfResult<SteeringCounters> Steering::read_counters() {
@@ -64,6 +74,7 @@ BpfResult<SteeringCounters> Steering::read_counters() {
     };
     for (const auto& [counter, packets] :
          {std::pair{PENSTOCK_STEER_REDIRECTED, &counters.redirected},
+          std::pair{PENSTOCK_STEER_TUNNEL_ERROR, &counters.tunnel_error},
           std::pair{PENSTOCK_STEER_PASSED, &counters.passed},
           std::pair{PENSTOCK_STEER_DROPPED_NO_SOCKET, &counters.dropped_no_socket},
           std::pair{PENSTOCK_STEER_MALFORMED, &counters.malformed}}) {

@@ -4,11 +4,12 @@
 // (docs/design/steering.md).
 //
 // The order of a start, for each interface, under the lock of that interface:
-//     detach_leftover_steering(index);                 // after a kill -9 the old program is still
-//     there auto object = write_steering_object();           // keep it until the port is
-//     configured … "net_af_xdp0,iface=eth1,xdp_prog=" + object->path() … auto steering =
-//     find_steering(index);            // after rte_eth_dev_configure and queue set-up
-//     steering->set_vips(vips);                        // with every snapshot
+//     detach_leftover_steering(index);       // after a kill -9 the old program is still there
+//     auto object = write_steering_object(); // keep it until the port is configured
+//     … "net_af_xdp0,iface=eth1,xdp_prog=" + object->path() …
+//     auto steering = find_steering(index);  // after rte_eth_dev_configure and queue set-up
+//     steering->set_vips(vips);              // with every snapshot
+//     steering->set_tunnels(tunnels);        // the same
 //
 // Thread rule: the main lcore; every call makes system calls and may allocate.
 #pragma once
@@ -17,36 +18,58 @@
 #include "bpf/counter_map.hpp"
 #include "bpf/error.hpp"
 #include "bpf/file_descriptor.hpp"
-#include "bpf/vip_map.hpp"
+#include "bpf/gue_port_map.hpp"
+#include "bpf/prefix_map.hpp"
 #include "dataplane/core/addresses.hpp"
+#include "dataplane/core/ip_prefix.hpp"
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace penstock::bpf {
 
 /// Packets that an interface's steering program saw; each is in exactly one.
 struct SteeringCounters {
     std::uint64_t redirected = 0; ///< to a socket, which may still lose it if its ring is full
-    std::uint64_t passed = 0;     ///< to the kernel: not to a VIP
+    /// ICMP errors about our tunnel packets, to a socket. Without a socket they are `passed`.
+    std::uint64_t tunnel_error = 0;
+    std::uint64_t passed = 0;            ///< to the kernel: not to a VIP
     std::uint64_t dropped_no_socket = 0; ///< to a VIP, but no socket serves its RX queue
     std::uint64_t malformed = 0;         ///< to the kernel: no destination can be read
 
     friend bool operator==(const SteeringCounters&, const SteeringCounters&) = default;
 };
 
+/// How the dataplane's tunnel packets are known, when an ICMP error quotes one.
+struct Tunnels {
+    std::vector<IpPrefix> sources;        ///< of outer headers
+    std::vector<std::uint16_t> gue_ports; ///< UDP destination ports, host order
+};
+
 /// The steering program of one interface.
 class Steering {
 public:
-    /// Makes exactly `vips` ours, whatever the order (vip_map.hpp). Until the first call nothing
-    /// is.
-    [[nodiscard]] BpfResult<void> set_vips(std::span<const IpAddress> vips) {
+    /// Makes exactly `vips` ours, whatever the order (prefix_map.hpp): what is to an address in one
+    /// of them, and who asks for one. NAT source addresses belong here too: replies are to them.
+    /// Until the first call nothing is ours.
+    [[nodiscard]] BpfResult<void> set_vips(std::span<const IpPrefix> vips) {
         return vips_.set(vips);
     }
 
+    [[nodiscard]] BpfResult<void> set_vips(std::span<const IpAddress> vips) {
+        return vips_.set(to_prefixes(vips));
+    }
+
     /// What the program takes for the dataplane, sorted.
-    [[nodiscard]] const std::vector<IpAddress>& vips() const { return vips_.vips(); }
+    [[nodiscard]] const std::vector<IpPrefix>& vips() const { return vips_.prefixes(); }
+
+    /// Makes ICMP errors ours (v4 type 3, v6 types 1 and 2) that quote a packet from one of
+    /// `sources` in IPIP, GRE or UDP to one of `gue_ports`. A source may be an address of the
+    /// kernel's, which keeps all else. At most PENSTOCK_MAX_PREFIXES and PENSTOCK_MAX_GUE_PORTS.
+    /// After an error setting again continues from what the maps hold.
+    [[nodiscard]] BpfResult<void> set_tunnels(const Tunnels& tunnels);
 
     /// Since the program was attached.
     [[nodiscard]] BpfResult<SteeringCounters> read_counters();
@@ -58,13 +81,23 @@ public:
 private:
     friend BpfResult<Steering> find_steering(unsigned int interface_index);
 
-    Steering(VipMap vips, CounterMap counters, AttachMode mode, std::uint32_t program_id)
+    Steering(
+        PrefixMap vips,
+        PrefixMap tunnel_sources,
+        GuePortMap gue_ports,
+        CounterMap counters,
+        const Attachment& attachment
+    )
         : vips_(std::move(vips)),
+          tunnel_sources_(std::move(tunnel_sources)),
+          gue_ports_(std::move(gue_ports)),
           counters_(std::move(counters)),
-          mode_(mode),
-          program_id_(program_id) {}
+          mode_(attachment.mode),
+          program_id_(attachment.program_id) {}
 
-    VipMap vips_;
+    PrefixMap vips_;
+    PrefixMap tunnel_sources_;
+    GuePortMap gue_ports_;
     CounterMap counters_;
     AttachMode mode_;
     std::uint32_t program_id_;

@@ -350,7 +350,7 @@ PortObservation Port::observe() {
     if (steering_) {
         if (const auto counters = steering_->read_counters()) {
             observation.steering = SteeringCounters{
-                .to_workers = counters->redirected,
+                .to_workers = counters->redirected + counters->tunnel_error,
                 .to_kernel = counters->passed + counters->malformed,
                 .without_socket = counters->dropped_no_socket
             };

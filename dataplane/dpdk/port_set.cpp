@@ -9,7 +9,7 @@ namespace penstock {
 
 std::expected<void, Refusal> PortSet::steer_vips(std::span<const IpAddress> vips) {
     // What to go back to, by port.
-    std::vector<std::pair<Port*, std::vector<IpAddress>>> changed;
+    std::vector<std::pair<Port*, std::vector<IpPrefix>>> changed;
     for (const auto& port : ports_) {
         bpf::Steering* const steering = port->steering();
         if (steering == nullptr) {

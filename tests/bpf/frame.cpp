@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bpf/frame.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <numeric>
@@ -37,6 +38,15 @@ IpAddress address(std::string_view text) {
     const auto parsed = IpAddress::parse(text);
     if (!parsed) {
         fmt::print(stderr, "the test's own address '{}' is none\n", text);
+        std::abort();
+    }
+    return *parsed;
+}
+
+IpPrefix prefix(std::string_view text) {
+    const auto parsed = IpPrefix::parse(text);
+    if (!parsed) {
+        fmt::print(stderr, "the test's own prefix '{}' is none\n", text);
         std::abort();
     }
     return *parsed;
@@ -80,13 +90,68 @@ Bytes ipv4(const Ipv4& header, const Bytes& payload) {
 }
 
 Bytes ipv6(const Ipv6& header, const Bytes& payload) {
-    Bytes packet = {0x60, 0, 0, 0};
+    Bytes packet = {
+        static_cast<std::uint8_t>(0x60U | (header.traffic_class >> 4U)),
+        static_cast<std::uint8_t>((header.traffic_class & 0xfU) << 4U),
+        0,
+        0
+    };
     put16(packet, static_cast<std::uint16_t>(payload.size()));
     packet.push_back(header.next_header);
     packet.push_back(255);
     put_address(packet, header.source);
     put_address(packet, header.destination);
     return join(packet, payload);
+}
+
+Bytes ip(
+    std::string_view source,
+    std::string_view destination,
+    std::uint8_t protocol,
+    const Bytes& payload,
+    std::uint8_t tos
+) {
+    if (address(destination).is_ipv4())
+        return ipv4(
+            {.source = source, .destination = destination, .protocol = protocol, .tos = tos},
+            payload
+        );
+    return ipv6(
+        {.source = source, .destination = destination, .next_header = protocol, .traffic_class = tos
+        },
+        payload
+    );
+}
+
+Bytes udp(std::uint16_t destination_port, const Bytes& payload) {
+    Bytes datagram;
+    put16(datagram, 40000);
+    put16(datagram, destination_port);
+    put16(datagram, static_cast<std::uint16_t>(8 + payload.size()));
+    put16(datagram, 0);
+    return join(datagram, payload);
+}
+
+Bytes gre(std::uint16_t flags, std::uint16_t ether_type, const Bytes& payload) {
+    Bytes packet;
+    put16(packet, flags);
+    put16(packet, ether_type);
+    for (const std::uint16_t word : std::to_array<std::uint16_t>({0x8000, 0x2000, 0x1000})) {
+        if ((flags & word) != 0)
+            packet = join(packet, {0xde, 0xad, 0xbe, 0xef});
+    }
+    return join(packet, payload);
+}
+
+Bytes gue(const Gue& header, const Bytes& payload) {
+    const auto words = static_cast<std::uint8_t>(header.optional.size() / 4);
+    Bytes packet = {static_cast<std::uint8_t>(header.first | words), header.protocol};
+    put16(packet, header.flags);
+    return join(join(packet, header.optional), payload);
+}
+
+Bytes icmp_error(std::uint8_t type, std::uint8_t code, const Bytes& packet) {
+    return join({type, code, 0, 0, 0, 0, 5, 0xdc}, packet);
 }
 
 Bytes arp(std::uint16_t operation, std::string_view target) {
@@ -109,10 +174,6 @@ Bytes payload() {
     Bytes bytes(24);
     std::iota(bytes.begin(), bytes.end(), std::uint8_t{0x80});
     return bytes;
-}
-
-std::uint16_t ipv4_checksum_error(const Bytes& packet) {
-    return checksum(packet, static_cast<std::size_t>(packet.at(0) & 0xfU) * 4);
 }
 
 } // namespace penstock::bpf::test

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dataplane/core/addresses.hpp"
+#include "dataplane/core/ip_prefix.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -23,11 +24,16 @@ inline constexpr std::uint8_t protocol_icmp = 1;
 inline constexpr std::uint8_t protocol_ipip = 4;
 inline constexpr std::uint8_t protocol_tcp = 6;
 inline constexpr std::uint8_t protocol_udp = 17;
+inline constexpr std::uint8_t protocol_ipv6 = 41; ///< an IPv6 packet inside
+inline constexpr std::uint8_t protocol_fragment = 44;
 inline constexpr std::uint8_t protocol_gre = 47;
 inline constexpr std::uint8_t protocol_icmpv6 = 58;
 
 /// An address that the test itself writes: aborts the test run if it is none.
 [[nodiscard]] IpAddress address(std::string_view text);
+
+/// The same of a prefix, or an address alone.
+[[nodiscard]] IpPrefix prefix(std::string_view text);
 
 [[nodiscard]] Bytes join(const Bytes& left, const Bytes& right);
 
@@ -53,9 +59,38 @@ struct Ipv6 {
     std::string_view source = "2001:db8::7";
     std::string_view destination;
     std::uint8_t next_header = protocol_tcp;
+    std::uint8_t traffic_class = 0;
 };
 
 [[nodiscard]] Bytes ipv6(const Ipv6& header, const Bytes& payload);
+
+/// `traffic_class` of ipv6() or `tos` of ipv4(): whichever family `destination` is of.
+[[nodiscard]] Bytes
+ip(std::string_view source,
+   std::string_view destination,
+   std::uint8_t protocol,
+   const Bytes& payload,
+   std::uint8_t tos = 0);
+
+/// Without a checksum.
+[[nodiscard]] Bytes udp(std::uint16_t destination_port, const Bytes& payload);
+
+/// The GRE header of `flags`, whose key (0x2000), sequence number (0x1000) and checksum (0x8000)
+/// are filled in.
+[[nodiscard]] Bytes gre(std::uint16_t flags, std::uint16_t ether_type, const Bytes& payload);
+
+/// GUE variant 0. `first` is the whole first byte but the number of words of `optional`.
+struct Gue {
+    std::uint8_t first = 0;
+    std::uint8_t protocol = protocol_ipip;
+    std::uint16_t flags = 0;
+    Bytes optional{}; ///< a multiple of four bytes
+};
+
+[[nodiscard]] Bytes gue(const Gue& header, const Bytes& payload);
+
+/// An ICMP or ICMPv6 error (whose checksum is not filled in) that quotes `packet`.
+[[nodiscard]] Bytes icmp_error(std::uint8_t type, std::uint8_t code, const Bytes& packet);
 
 /// `operation` 1 asks, 2 answers.
 [[nodiscard]] Bytes arp(std::uint16_t operation, std::string_view target);
@@ -65,8 +100,5 @@ struct Ipv6 {
 
 /// Stands for any layer 4: 24 distinct bytes.
 [[nodiscard]] Bytes payload();
-
-/// The ones' complement sum of an IPv4 header over itself: 0 if its checksum is right.
-[[nodiscard]] std::uint16_t ipv4_checksum_error(const Bytes& packet);
 
 } // namespace penstock::bpf::test

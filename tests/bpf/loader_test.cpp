@@ -28,6 +28,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+DecapsulatorSettings settings(std::string_view vip) {
+    return {.vips = {prefix(vip)}, .gue_ports = {6080}};
+}
+
 class LoaderTest : public testing::Test {
 protected:
     LoaderTest() : interfaces_(make_scratch_interfaces()) {}
@@ -156,14 +160,18 @@ TEST_F(LoaderTest, the_whole_set_of_vips_replaces_the_one_before) {
     attach_steering();
     auto steering = find_steering(interfaces_.first);
     ASSERT_TRUE(steering);
-    const IpAddress a = address("198.51.100.1");
-    const IpAddress b = address("198.51.100.2");
-    const IpAddress six = address("2001:db8::1");
-    for (const std::vector<IpAddress>& wanted :
-         {std::vector{b, a, a}, std::vector{b, six}, std::vector<IpAddress>{}, std::vector{six, a}
-         }) {
+    const IpPrefix a = prefix("198.51.100.1");
+    const IpPrefix b = prefix("198.51.100.0/28"); // contains a
+    const IpPrefix six = prefix("2001:db8::/64");
+    const IpPrefix all = prefix("0.0.0.0/0");
+    for (const std::vector<IpPrefix>& wanted :
+         {std::vector{b, a, a},
+          std::vector{b, six},
+          std::vector<IpPrefix>{},
+          std::vector{six, a},
+          std::vector{all, prefix("::/0"), b}}) {
         ASSERT_TRUE(steering->set_vips(wanted));
-        std::vector<IpAddress> sorted = wanted;
+        std::vector<IpPrefix> sorted = wanted;
         std::sort(sorted.begin(), sorted.end());
         sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
         EXPECT_EQ(steering->vips(), sorted);
@@ -174,19 +182,37 @@ TEST_F(LoaderTest, the_whole_set_of_vips_replaces_the_one_before) {
     }
 }
 
-TEST_F(LoaderTest, as_many_vips_as_services_fit_and_no_more) {
+TEST_F(LoaderTest, tunnels_replace_those_before) {
+    attach_steering();
+    auto steering = find_steering(interfaces_.first);
+    ASSERT_TRUE(steering);
+    std::vector<std::uint16_t> ports;
+    for (std::uint16_t port = 1; port <= PENSTOCK_MAX_GUE_PORTS; ++port)
+        ports.push_back(port);
+    ASSERT_TRUE(steering->set_tunnels({{prefix("10.0.0.1"), prefix("2001:db8::1")}, ports}));
+    for (std::uint16_t& port : ports)
+        port = static_cast<std::uint16_t>(port + 1000);
+    ASSERT_TRUE(steering->set_tunnels({{}, ports}));
+    ports.push_back(6080);
+    const auto refused = steering->set_tunnels({{}, ports});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("65 GUE ports, at most 64 fit"));
+    ASSERT_TRUE(steering->set_tunnels({}));
+}
+
+TEST_F(LoaderTest, as_many_vips_as_prefixes_fit_and_no_more) {
     attach_steering();
     auto steering = find_steering(interfaces_.first);
     ASSERT_TRUE(steering);
     std::vector<IpAddress> vips;
-    for (std::uint32_t number = 0; number < PENSTOCK_MAX_VIPS; ++number)
+    for (std::uint32_t number = 0; number < PENSTOCK_MAX_PREFIXES; ++number)
         vips.push_back(IpAddress::from_ipv4(Be32::from_host(0xc6120000U + number)));
     ASSERT_TRUE(steering->set_vips(vips));
-    const std::vector<IpAddress> full = steering->vips();
+    const std::vector<IpPrefix> full = steering->vips();
     vips.push_back(address("203.0.113.1"));
     const auto refused = steering->set_vips(vips);
     ASSERT_FALSE(refused);
-    EXPECT_THAT(refused.error().text(), HasSubstr("4097 VIPs, at most 4096 fit"));
+    EXPECT_THAT(refused.error().text(), HasSubstr("8193 VIPs, at most 8192 fit"));
     EXPECT_EQ(steering->vips(), full);
     // All others at once: there is no room to add before the old ones are gone.
     for (IpAddress& vip : vips)
@@ -195,7 +221,7 @@ TEST_F(LoaderTest, as_many_vips_as_services_fit_and_no_more) {
     ASSERT_TRUE(steering->set_vips(vips));
     auto again = find_steering(interfaces_.first);
     ASSERT_TRUE(again);
-    EXPECT_EQ(again->vips(), vips);
+    EXPECT_EQ(again->vips(), to_prefixes(vips));
 }
 
 TEST_F(LoaderTest, an_interface_without_a_program_says_so) {
@@ -228,8 +254,9 @@ TEST_F(LoaderTest, the_program_of_somebody_else_is_left_and_named) {
         EXPECT_THAT(detached.error().cause, HasSubstr(name));
         EXPECT_THAT(detached.error().remedy, HasSubstr("ip link set dev steered xdp off"));
         EXPECT_FALSE(find_steering(interfaces_.first));
-        const std::array vips = {address("198.51.100.10")};
-        EXPECT_FALSE(attach_decapsulator(interfaces_.first, vips, AttachPolicy::native_or_generic));
+        EXPECT_FALSE(attach_decapsulator(
+            interfaces_.first, settings("198.51.100.10"), AttachPolicy::native_or_generic
+        ));
         EXPECT_EQ(attached_id(), id);
         ASSERT_EQ(run_command("ip link set dev steered xdp off"), 0); // the remedy works
         EXPECT_EQ(attached_id(), 0U);
@@ -264,8 +291,11 @@ TEST_F(LoaderTest, the_object_is_a_sealed_file_of_this_process) {
 TEST_F(LoaderTest, a_decapsulator_is_attached_found_read_and_detached) {
     for (const AttachPolicy policy :
          {AttachPolicy::native, AttachPolicy::generic, AttachPolicy::native_or_generic}) {
-        const std::array vips = {address("198.51.100.10"), address("198.51.100.9")};
-        auto attached = attach_decapsulator(interfaces_.first, vips, policy);
+        const DecapsulatorSettings wanted{
+            .vips = {prefix("198.51.100.10"), prefix("2001:db8:1::/64"), prefix("198.51.100.8/31")},
+            .gue_ports = {6081, 6080},
+        };
+        auto attached = attach_decapsulator(interfaces_.first, wanted, policy);
         ASSERT_TRUE(attached) << attached.error().text();
         EXPECT_EQ(
             attached->decapsulator.mode(),
@@ -280,11 +310,17 @@ TEST_F(LoaderTest, a_decapsulator_is_attached_found_read_and_detached) {
         send_from_outside(ethernet(ether_ipv4, ipv4(outer, inner)));
         auto found = find_decapsulator(interfaces_.first);
         ASSERT_TRUE(found) << found.error().text();
-        EXPECT_THAT(found->vips(), ElementsAre(address("198.51.100.9"), address("198.51.100.10")));
-        const auto counters = counters_when<Decapsulator, DecapsulatorCounters>(
-            *found, [](const DecapsulatorCounters& read) { return read.decapsulated >= 1; }
+        EXPECT_THAT(
+            found->vips(),
+            ElementsAre(
+                prefix("198.51.100.8/31"), prefix("198.51.100.10"), prefix("2001:db8:1::/64")
+            )
         );
-        EXPECT_EQ(counters.decapsulated, 1U);
+        EXPECT_THAT(found->gue_ports(), ElementsAre(6080, 6081));
+        const auto counters = counters_when<Decapsulator, DecapsulatorCounters>(
+            *found, [](const DecapsulatorCounters& read) { return read.decapsulated() >= 1; }
+        );
+        EXPECT_EQ(counters.ipip, 1U);
         EXPECT_EQ(counters.decapsulated_bytes, inner.size());
         EXPECT_EQ(detach_decapsulator(interfaces_.first), Leftover::detached);
         EXPECT_EQ(attached_id(), 0U);
@@ -292,19 +328,17 @@ TEST_F(LoaderTest, a_decapsulator_is_attached_found_read_and_detached) {
 }
 
 TEST_F(LoaderTest, a_leftover_decapsulator_is_replaced_in_either_mode) {
-    const std::array first_vips = {address("198.51.100.10")};
-    const std::array second_vips = {address("198.51.100.11")};
     for (const AttachPolicy before : {AttachPolicy::native, AttachPolicy::generic}) {
         for (const AttachPolicy after :
              {AttachPolicy::native, AttachPolicy::generic, AttachPolicy::native_or_generic}) {
-            auto first = attach_decapsulator(interfaces_.first, first_vips, before);
+            auto first = attach_decapsulator(interfaces_.first, settings("198.51.100.10"), before);
             ASSERT_TRUE(first) << first.error().text();
-            auto second = attach_decapsulator(interfaces_.first, second_vips, after);
+            auto second = attach_decapsulator(interfaces_.first, settings("198.51.100.11"), after);
             ASSERT_TRUE(second) << second.error().text();
             EXPECT_TRUE(second->replaced_leftover);
             EXPECT_EQ(second->decapsulator.program_id(), attached_id());
             EXPECT_NE(second->decapsulator.program_id(), first->decapsulator.program_id());
-            EXPECT_THAT(second->decapsulator.vips(), ElementsAre(address("198.51.100.11")));
+            EXPECT_THAT(second->decapsulator.vips(), ElementsAre(prefix("198.51.100.11")));
             ASSERT_EQ(detach_decapsulator(interfaces_.first), Leftover::detached);
         }
     }
@@ -313,12 +347,12 @@ TEST_F(LoaderTest, a_leftover_decapsulator_is_replaced_in_either_mode) {
 TEST_F(LoaderTest, a_driver_that_refuses_native_gets_generic_and_the_reason) {
     // veth takes no native program on an MTU beyond a page.
     ASSERT_EQ(run_command("ip link set outside mtu 9000 && ip link set steered mtu 9000"), 0);
-    const std::array vips = {address("198.51.100.10")};
-    const auto refused = attach_decapsulator(interfaces_.first, vips, AttachPolicy::native);
+    const DecapsulatorSettings wanted = settings("198.51.100.10");
+    const auto refused = attach_decapsulator(interfaces_.first, wanted, AttachPolicy::native);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().remedy, HasSubstr("generic"));
     EXPECT_EQ(attached_id(), 0U);
-    auto attached = attach_decapsulator(interfaces_.first, vips, AttachPolicy::native_or_generic);
+    auto attached = attach_decapsulator(interfaces_.first, wanted, AttachPolicy::native_or_generic);
     ASSERT_TRUE(attached) << attached.error().text();
     EXPECT_EQ(attached->decapsulator.mode(), AttachMode::generic);
     EXPECT_NE(attached->native_refusal, "");

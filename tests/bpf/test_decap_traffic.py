@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real TCP through penstock-decap, between the stacks of three network namespaces.
 
-    client ──── balancer ════ server          ════ IPIP towards the server, plain replies back
-     10.8.0.2   10.8.0.1      10.9.0.2, VIP on lo
+    client ──── balancer ════ server          ════ a tunnel towards the server, plain replies back
+     10.8.0.2   10.8.0.1      10.9.0.2, VIPs on lo
                 10.9.0.1
+     fd00:8::2  fd00:8::1     fd00:9::2
+                fd00:9::1
 """
 
 import hashlib
@@ -19,6 +21,13 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 DECAP = HERE.parents[1] / "build" / "debug" / "tools" / "decap" / "penstock-decap"
 VIP = "198.51.100.10"
+VIP6 = "2001:db8:1::10"
+PREFIX = "203.0.113.0/28"
+PREFIX6 = "2001:db8:2::/64"
+IN_PREFIX = "203.0.113.9"
+IN_PREFIX6 = "2001:db8:2::9"
+VIPS = (VIP, VIP6, IN_PREFIX, IN_PREFIX6)
+ADDRESSES = {4: ("10.9.0.1", "10.9.0.2"), 6: ("fd00:9::1", "fd00:9::2")}
 PYTHON = "/usr/bin/python3"
 SIZE = 2_000_000
 
@@ -29,6 +38,7 @@ class Lab:
         self.client, self.balancer, self.server = (f"bpf-{role}-{mark}" for role in ("cl", "lb", "sv"))
         self.processes: list[subprocess.Popen] = []
         self.spaces: list[str] = []
+        self.encapsulator: subprocess.Popen | None = None
 
     def run(self, space: str, *words: str, timeout_s: float = 20) -> subprocess.CompletedProcess:
         return subprocess.run(
@@ -61,25 +71,45 @@ class Lab:
             self.spaces.append(space)
             self.must(space, "ip link set lo up")
         self.join(self.client, "c0", self.balancer, "b0", 1500)
-        self.join(self.balancer, "b1", self.server, "s0", 1520)
-        self.must(self.client, "ip address add 10.8.0.2/24 dev c0")
-        self.must(self.client, "ip route add default via 10.8.0.1")
-        self.must(self.balancer, "ip address add 10.8.0.1/24 dev b0")
-        self.must(self.balancer, "ip address add 10.9.0.1/24 dev b1")
+        self.join(self.balancer, "b1", self.server, "s0", 1560)
+        for space, name, four, six in (
+            (self.client, "c0", "10.8.0.2/24", "fd00:8::2/64"),
+            (self.balancer, "b0", "10.8.0.1/24", "fd00:8::1/64"),
+            (self.balancer, "b1", "10.9.0.1/24", "fd00:9::1/64"),
+            (self.server, "s0", "10.9.0.2/24", "fd00:9::2/64"),
+        ):
+            self.must(space, f"ip address add {four} dev {name}")
+            self.must(space, f"ip address add {six} dev {name} nodad")
+        for space, four, six in ((self.client, "10.8.0.1", "fd00:8::1"), (self.server, "10.9.0.1", "fd00:9::1")):
+            self.must(space, f"ip route add default via {four}")
+            self.must(space, f"ip -6 route add default via {six}")
         self.must(self.balancer, "sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0")
+        self.must(self.balancer, "sysctl -qw net.ipv6.conf.all.forwarding=1")
         self.must(self.balancer, "sysctl -qw net.ipv4.conf.b0.rp_filter=0 net.ipv4.conf.b1.rp_filter=0")
         # Only what the encapsulator wraps may reach the server.
-        self.must(self.balancer, f"ip route add blackhole {VIP}/32")
-        self.must(self.server, "ip address add 10.9.0.2/24 dev s0")
-        self.must(self.server, "ip route add default via 10.9.0.1")
+        for vip in VIPS:
+            self.must(self.balancer, f"ip route add blackhole {vip}")
         self.must(self.server, f"ip address add {VIP}/32 dev lo")
+        self.must(self.server, f"ip address add {VIP6}/128 dev lo nodad")
+        self.must(self.server, f"ip route add local {PREFIX} dev lo")
+        self.must(self.server, f"ip -6 route add local {PREFIX6} dev lo")
+        self.start_ready(self.server, PYTHON, HERE / "web_server.py", "::", "80")
+        self.wrap_into("ipip", 4)
+
+    def start_ready(self, space: str, *words: str) -> subprocess.Popen:
+        process = self.start(space, *words)
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        return process
+
+    def wrap_into(self, mode: str, family: int) -> None:
+        """Has the balancer use this tunnel from now on."""
+        if self.encapsulator is not None:
+            self.encapsulator.kill()
+            self.encapsulator.wait()
         mac = json.loads(self.must(self.server, "ip -j link show s0"))[0]["address"]
-        web = self.start(self.server, PYTHON, HERE / "web_server.py", VIP, "80")
-        wrap = self.start(
-            self.balancer, PYTHON, HERE / "encapsulate.py", "b0", "b1", VIP, "10.9.0.1", "10.9.0.2", mac
+        self.encapsulator = self.start_ready(
+            self.balancer, PYTHON, HERE / "encapsulate.py", "b0", "b1", mode, *ADDRESSES[family], mac, *VIPS
         )
-        for process in (web, wrap):
-            assert process.stdout.readline() == "ready\n", process.stderr.read()
 
     def fetch(self, *words: str, timeout_s: int = 15) -> subprocess.CompletedProcess:
         return self.run(self.client, "curl", "-sS", "-m", str(timeout_s), *words, timeout_s=timeout_s + 5)
@@ -150,6 +180,36 @@ def test_bulk_traffic_both_ways(lab, mode, tmp_path):
     assert lab.fetch(f"http://{VIP}/10", timeout_s=2).returncode != 0, "still attached"
 
 
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(("mode", "counter"), [("ipip", "ipip"), ("gre", "gre"), ("gue0", "gue"), ("gue1", "gue")])
+def test_every_tunnel_to_vips_and_prefixes_of_both_families(lab, mode, counter, family):
+    lab.wrap_into(mode, family)
+    try:
+        process = start_decap(lab, "-v", VIP6, "-v", PREFIX, "-v", PREFIX6)
+        for vip in (VIP, IN_PREFIX, f"[{VIP6}]", f"[{IN_PREFIX6}]"):
+            got = lab.fetch(f"http://{vip}/50000")
+            assert len(got.stdout) == 50000, f"{vip}: {got.stderr}"
+        last, errors = stop(process)
+    finally:
+        lab.wrap_into("ipip", 4)
+    assert errors == ""
+    assert last["decapsulated"] == last[counter] > 0
+    wrong = {name: last[name] for name in ("not_a_vip", "fragment", "unsupported", "malformed", "dropped_ecn")}
+    assert not any(wrong.values()), wrong
+
+
+def test_a_vip_that_the_server_does_not_hold_is_named(lab):
+    process = start_decap(lab, "-v", "198.51.100.99", "-v", "203.0.113.64/28", "-v", "2001:db8:77::1")
+    _, errors = stop(process)
+    for remedy in (
+        "`ip address add 198.51.100.99/32 dev lo`",
+        "`ip route add local 203.0.113.64/28 dev lo`",
+        "`ip -6 address add 2001:db8:77::1/128 dev lo`",
+    ):
+        assert remedy in errors
+    assert VIP not in errors
+
+
 def test_traffic_outlives_a_killed_process(lab):
     process = start_decap(lab)
     download = lab.start(lab.client, "curl", "-sS", "--limit-rate", "400k", "-o", "/dev/null", f"http://{VIP}/{SIZE}")
@@ -202,8 +262,13 @@ def test_loss_of_the_program_is_noticed(lab):
         (["-i", "nope", "-v", VIP], 1, "there is no interface 'nope'"),
         (["-v", VIP], 2, "--interface is missing"),
         (["-i", "s0"], 2, "--vip is missing"),
-        (["-i", "s0", "-v", "198.51.100"], 2, "--vip '198.51.100' is not an IP address"),
-        (["-i", "s0", "-v", "2001:db8::1"], 2, "only IPv4 is decapsulated so far"),
+        (["-i", "s0", "-v", "198.51.100"], 2, "--vip '198.51.100' is neither an IP address nor a prefix"),
+        (["-i", "s0", "-v", "203.0.113.1/28"], 2, "--vip '203.0.113.1/28' is neither"),
+        (["-i", "s0", "-v", "203.0.113.0/33"], 2, "--vip '203.0.113.0/33' is neither"),
+        (["-i", "s0", "-v", "::/0"], 2, "is not a unicast address of a service"),
+        (["-i", "s0", "-v", VIP, "--gue-port", "0"], 2, "--gue-port '0' is outside"),
+        (["-i", "s0", "-v", VIP, "--gue-port", "65536"], 2, "--gue-port '65536' is outside"),
+        (["-i", "s0", "--status", "--gue-port", "6080"], 2, "go with neither --status nor --detach"),
         (["-i", "s0", "-v", "127.0.0.1"], 2, "is not a unicast address of a service"),
         (["-i", "s0", "-v", VIP, "--mode", "fast"], 2, "--mode 'fast' is none of auto, native, generic"),
         (["-i", "s0", "-v", VIP, "--interval", "0"], 2, "--interval 0 is outside"),

@@ -4,6 +4,7 @@
 
 import hashlib
 import http.server
+import socket
 import sys
 
 
@@ -25,7 +26,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class DualServer(http.server.ThreadingHTTPServer):
+    """"::" is every address of either family."""
+
+    address_family = socket.AF_INET6
+
+
 if __name__ == "__main__":
-    server = http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler)
+    server = DualServer((sys.argv[1], int(sys.argv[2])), Handler)
     print("ready", flush=True)
     server.serve_forever()

@@ -2,20 +2,17 @@
 // penstock-decap: attaches the decapsulator of bpf/ to an interface of a backend server and watches
 // over it.
 #include "bpf/decapsulator.hpp"
+#include "bpf/route_socket.hpp"
 #include "tools/decap/interface_lock.hpp"
 #include "tools/decap/options.hpp"
 #include "tools/decap/report.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <fmt/format.h>
-#include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 namespace penstock::decap {
@@ -55,26 +52,25 @@ bpf::BpfResult<unsigned int> find_interface(const std::string& name) {
 
 // A VIP that the kernel does not hold is the commonest way to get no traffic: it drops what it is
 // handed.
-void warn_of_missing_vips(std::span<const IpAddress> vips) {
-    ifaddrs* all = nullptr;
-    if (::getifaddrs(&all) != 0)
-        return warn("cannot list this host's addresses, so whether it holds the VIPs is not known");
-    std::vector<IpAddress> held;
-    for (const ifaddrs* entry = all; entry != nullptr; entry = entry->ifa_next) {
-        if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != AF_INET)
+void warn_of_missing_vips(std::span<const IpPrefix> vips) {
+    auto routes = bpf::RouteSocket::open();
+    if (!routes)
+        return warn(routes.error().text());
+    for (const IpPrefix& vip : vips) {
+        // Of a prefix, its first address stands for all.
+        const auto route = routes->ask_route(vip.address);
+        if (!route)
+            return warn(route.error().text());
+        if (*route && (*route)->is_local)
             continue;
-        sockaddr_in address{};
-        std::memcpy(&address, entry->ifa_addr, sizeof(address));
-        held.push_back(IpAddress::from_ipv4(Be32{address.sin_addr.s_addr}));
-    }
-    ::freeifaddrs(all);
-    for (const IpAddress& vip : vips) {
-        if (std::find(held.begin(), held.end(), vip) == held.end())
-            warn(fmt::format(
-                "{0} is not an address of this host, which will drop its packets: `ip address add "
-                "{0}/32 dev lo`",
-                vip.to_string()
-            ));
+        const std::string_view command = vip.address.is_ipv4() ? "ip" : "ip -6";
+        const std::string remedy =
+            vip.host_bits == 0
+                ? fmt::format("{} address add {}/{} dev lo", command, vip.to_string(), vip.length())
+                : fmt::format("{} route add local {} dev lo", command, vip.to_string());
+        warn(fmt::format(
+            "this host does not hold {}, and will drop its packets: `{}`", vip.to_string(), remedy
+        ));
     }
 }
 
@@ -186,7 +182,8 @@ int run(const Options& options, unsigned int index) {
     auto lock = InterfaceLock::acquire(index);
     if (!lock)
         return refuse(lock.error());
-    auto attached = bpf::attach_decapsulator(index, options.vips, options.policy);
+    auto attached =
+        bpf::attach_decapsulator(index, {options.vips, options.gue_ports}, options.policy);
     if (!attached)
         return refuse(attached.error());
     print_attached(options, *attached);

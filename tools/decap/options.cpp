@@ -2,6 +2,7 @@
 #include "tools/decap/options.hpp"
 
 #include <boost/program_options.hpp>
+#include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 #include <sstream>
@@ -12,6 +13,8 @@ namespace po = boost::program_options;
 
 namespace {
 
+// As Linux and IANA have it (draft-ietf-intarea-gue 8.3).
+constexpr std::uint16_t default_gue_port = 6080;
 constexpr double interval_min_seconds = 0.1;
 constexpr double interval_max_seconds = 3600;
 
@@ -20,7 +23,8 @@ po::options_description described_options() {
     // clang-format off
     options.add_options()
         ("interface,i", po::value<std::string>()->value_name("NAME"), "interface that the tunnelled packets come in on")
-        ("vip,v", po::value<std::vector<std::string>>()->value_name("ADDRESS"), "inner destination to decapsulate for; once for each VIP")
+        ("vip,v", po::value<std::vector<std::string>>()->value_name("PREFIX"), "inner destination to decapsulate for, an address or a prefix; once for each")
+        ("gue-port", po::value<std::vector<std::string>>()->value_name("PORT"), "UDP destination port of GUE (6080 if not given); once for each")
         ("mode", po::value<std::string>()->value_name("MODE")->default_value("auto"), "auto (native, else generic), native or generic XDP")
         ("interval", po::value<double>()->value_name("SECONDS"), "time between two lines of counters (5 on a terminal and with --json, else no lines)")
         ("status", "print what the decapsulator on the interface has counted, and exit")
@@ -43,25 +47,48 @@ std::expected<bpf::AttachPolicy, UsageError> parse_mode(const std::string& text)
     return std::unexpected(fmt::format("--mode '{}' is none of auto, native, generic", text));
 }
 
-std::expected<std::vector<IpAddress>, UsageError> parse_vips(const po::variables_map& values) {
-    std::vector<IpAddress> vips;
+std::expected<IpPrefix, UsageError> parse_vip(const std::string& text) {
+    const auto vip = IpPrefix::parse(text);
+    if (!vip)
+        return std::unexpected(fmt::format(
+            "--vip '{}' is neither an IP address nor a prefix whose bits behind the length are 0",
+            text
+        ));
+    const IpAddress& first = vip->address;
+    if (vip->length() == 0 || first.is_unspecified() || first.is_multicast() || first.is_loopback())
+        return std::unexpected(
+            fmt::format("--vip {} is not a unicast address of a service", vip->to_string())
+        );
+    return *vip;
+}
+
+std::expected<std::vector<IpPrefix>, UsageError> parse_vips(const po::variables_map& values) {
+    std::vector<IpPrefix> vips;
     if (values.count("vip") == 0)
         return vips;
     for (const std::string& text : values["vip"].as<std::vector<std::string>>()) {
-        const auto vip = IpAddress::parse(text);
+        const auto vip = parse_vip(text);
         if (!vip)
-            return std::unexpected(fmt::format("--vip '{}' is not an IP address", text));
-        if (!vip->is_ipv4())
-            return std::unexpected(
-                fmt::format("--vip {}: only IPv4 is decapsulated so far", vip->to_string())
-            );
-        if (vip->is_unspecified() || vip->is_multicast() || vip->is_loopback())
-            return std::unexpected(
-                fmt::format("--vip {} is not a unicast address of a service", vip->to_string())
-            );
+            return std::unexpected(vip.error());
         vips.push_back(*vip);
     }
     return vips;
+}
+
+std::expected<std::vector<std::uint16_t>, UsageError>
+parse_gue_ports(const po::variables_map& values) {
+    if (values.count("gue-port") == 0)
+        return std::vector<std::uint16_t>{default_gue_port};
+    std::vector<std::uint16_t> ports;
+    for (const std::string& text : values["gue-port"].as<std::vector<std::string>>()) {
+        std::uint16_t port = 0;
+        const char* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, port);
+        if (error != std::errc() || stop != end || port == 0)
+            return std::unexpected(fmt::format("--gue-port '{}' is outside 1 … 65535", text));
+        ports.push_back(port);
+    }
+    return ports;
 }
 
 std::expected<Action, UsageError> parse_action(const po::variables_map& values) {
@@ -76,8 +103,8 @@ std::expected<Action, UsageError> parse_action(const po::variables_map& values) 
     if (values.count("interface") == 0)
         return std::unexpected("--interface is missing");
     if (status || detach) {
-        if (values.count("vip") != 0)
-            return std::unexpected("--vip goes with neither --status nor --detach");
+        if (values.count("vip") != 0 || values.count("gue-port") != 0)
+            return std::unexpected("--vip and --gue-port go with neither --status nor --detach");
         return status ? Action::status : Action::detach;
     }
     if (values.count("vip") == 0)
@@ -97,6 +124,10 @@ std::expected<Options, UsageError> to_options(const po::variables_map& values) {
     if (!vips)
         return std::unexpected(vips.error());
     options.vips = std::move(*vips);
+    auto ports = parse_gue_ports(values);
+    if (!ports)
+        return std::unexpected(ports.error());
+    options.gue_ports = std::move(*ports);
     const auto policy = parse_mode(values["mode"].as<std::string>());
     if (!policy)
         return std::unexpected(policy.error());
@@ -140,15 +171,16 @@ std::string help_text() {
     std::ostringstream options;
     options << described_options();
     return fmt::format(
-        R"(penstock-decap: let this server take the IPIP packets that Penstock sends it.
+        R"(penstock-decap: let this server take the tunnel packets that Penstock sends it.
 
-Attaches an XDP program to an interface. IPIP packets (IP protocol 4) whose inner destination is one of the
-VIPs lose their outer header and go on to the kernel; everything else goes on as it came. It runs in the
-foreground until SIGINT or SIGTERM, then detaches the program. If it is killed otherwise the program stays,
+Attaches an XDP program to an interface. IPIP, GRE and GUE packets, over IPv4 or IPv6, whose inner destination
+is one of the VIPs lose their outer headers and go on to the kernel; everything else goes on as it came. It runs
+in the foreground until SIGINT or SIGTERM, then detaches the program. If it is killed otherwise the program stays,
 so that traffic flows on; the next start takes its place without a gap. Needs root, and each VIP on lo.
 
 Usage:
-  penstock-decap --interface NAME --vip ADDRESS [--vip ADDRESS …] [--mode MODE] [--interval SECONDS] [--json]
+  penstock-decap --interface NAME --vip PREFIX [--vip PREFIX …] [--gue-port PORT …] [--mode MODE]
+                 [--interval SECONDS] [--json]
   penstock-decap --interface NAME --status [--json]
   penstock-decap --interface NAME --detach
 
@@ -156,7 +188,9 @@ Usage:
 Examples:
   ip address add 198.51.100.10/32 dev lo
   penstock-decap --interface eth0 --vip 198.51.100.10
-  penstock-decap --interface eth0 --vip 198.51.100.10 --vip 198.51.100.11 --json >> /var/log/decap.json
+  penstock-decap --interface eth0 --vip 198.51.100.10 --vip 2001:db8::10 --json >> /var/log/decap.json
+  ip route add local 203.0.113.0/28 dev lo
+  penstock-decap --interface eth0 --vip 203.0.113.0/28 --gue-port 6080
   penstock-decap --interface eth0 --status
 
 Exit codes: 0 done, 1 refused or failed (one line on stderr says why and how to mend it), 2 usage.

@@ -5,9 +5,10 @@
 #pragma once
 
 #include "bpf/decapsulator.hpp"
-#include "dataplane/core/addresses.hpp"
+#include "dataplane/core/ip_prefix.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -26,7 +27,8 @@ enum class Action : std::uint8_t {
 struct Options {
     Action action = Action::run;
     std::string interface;
-    std::vector<IpAddress> vips;
+    std::vector<IpPrefix> vips;
+    std::vector<std::uint16_t> gue_ports; ///< host order; with Action::run never empty
     bpf::AttachPolicy policy = bpf::AttachPolicy::native_or_generic;
     bool json = false;
     /// Between two lines of counters. Without it: five seconds with --json or on a terminal, else
