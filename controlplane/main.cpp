@@ -90,6 +90,10 @@ int run(const Options& options) {
     boost::asio::signal_set hangup(loop, SIGHUP);
     boost::asio::signal_set end(loop, SIGTERM, SIGINT);
     const std::filesystem::path runtime(options.runtime_directory);
+    auto peers = PeerRegistry::make(options.role_groups);
+    if (!peers) {
+        return refuse_start(to_string(peers.error()));
+    }
     if (auto ready = prepare_start(options, runtime); !ready) {
         return refuse_start(ready.error());
     }
@@ -120,6 +124,7 @@ int run(const Options& options) {
     auto server = ApiServer::listen(
         loop,
         runtime / "control.sock",
+        std::move(*peers),
         [&api](HttpRequest request, Respond respond) {
             api.handle(std::move(request), std::move(respond));
         }

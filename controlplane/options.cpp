@@ -23,6 +23,10 @@ Usage: penstock-cp [options]
                      (default /var/lib/penstock)
   --runtime-dir DIR  sockets and statistics: control.sock (API), dataplane.sock, dataplane.stats
                      (default /run/penstock)
+  --admin-group GROUP, --operator-group GROUP, --viewer-group GROUP
+                     members of GROUP may do everything; set overrides and confirm; look. With any of
+                     them the API socket is open to all and others are refused; without, whoever may
+                     open it (mode 0660) may do everything
   --log-level LEVEL  debug, info, warning or error (default info)
   --json-log         one JSON object a line instead of text
   --help, --version
@@ -49,7 +53,10 @@ parse_options(int argc, const char* const* argv) {
         "config", po::value(&options.config_file)
     )("state-dir", po::value(&options.state_directory))(
         "runtime-dir", po::value(&options.runtime_directory)
-    )("log-level", po::value(&options.log_level))("json-log", po::bool_switch(&options.json_log));
+    )("log-level", po::value(&options.log_level))("json-log", po::bool_switch(&options.json_log)
+    )("admin-group", po::value(&options.role_groups.admin))(
+        "operator-group", po::value(&options.role_groups.shift)
+    )("viewer-group", po::value(&options.role_groups.viewer));
     po::variables_map values;
     try {
         const auto style =

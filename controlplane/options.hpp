@@ -4,6 +4,8 @@
 // Thread rule: pure.
 #pragma once
 
+#include "controlplane/api/peer.hpp"
+
 #include <expected>
 #include <string>
 #include <variant>
@@ -16,6 +18,7 @@ struct Options {
     std::string runtime_directory = "/run/penstock";
     std::string log_level = "info"; ///< debug, info, warning or error
     bool json_log = false;
+    RoleGroups role_groups; ///< by --admin-group, --operator-group, --viewer-group
 };
 
 /// Text to print, and success (--help, --version).

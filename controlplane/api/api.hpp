@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The API: a request in, a response now or later. docs/reference/api.md is its contract.
+// The API: a request in, a response now or later. docs/reference/api.md is its contract, route.hpp
+// its table.
 //
-// Thread rule: the loop's thread. Must be destroyed before the loop.
+// Thread rule: the loop's thread. Must be destroyed before the loop. Plans of changes are made on a
+// thread of its own, from values alone.
 #pragma once
 
 #include "controlplane/api/http.hpp"
+#include "controlplane/api/route.hpp"
 #include "controlplane/api/views.hpp"
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/state/reconciler.hpp"
@@ -13,10 +16,12 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <expected>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,8 +38,27 @@ public:
     Api(const Api&) = delete;
     Api& operator=(const Api&) = delete;
 
-    /// `respond` is called once, perhaps from within this call.
+    /// `respond` is called once, perhaps from within this call. Refuses what no route takes, and who
+    /// has not the role for it.
     void handle(HttpRequest request, Respond respond);
+
+    // The functions of the routes, each called by handle() alone. api.cpp
+    void get_status(Call call, Respond respond);
+    void get_statistics(Call call, Respond respond);
+    void get_drops(Call call, Respond respond);
+    // api_backend.cpp
+    void get_services(Call call, Respond respond);
+    void get_service(Call call, Respond respond);
+    void get_backends(Call call, Respond respond);
+    void post_drain(Call call, Respond respond);
+    void post_enable(Call call, Respond respond);
+    void post_disable(Call call, Respond respond);
+    // api_configuration.cpp
+    void get_configuration(Call call, Respond respond);
+    void post_configuration(Call call, Respond respond);
+    void post_diff(Call call, Respond respond);
+    // api_event.cpp
+    void get_events(Call call, Respond respond);
 
 private:
     /// A GET /v1/events that waits for one.
@@ -45,17 +69,13 @@ private:
         Respond respond;
     };
 
-    void handle_get(const Target& target, Respond respond);
-    void handle_post(const Target& target, HttpRequest request, Respond respond);
-    void get_events(const Target& target, Respond respond);
-    void get_configuration(Respond respond);
-    void post_configuration(const Target& target, HttpRequest request, Respond respond);
-    void post_admin(const Target& target, AdminState admin, Respond respond);
+    void set_admin(Call call, AdminState admin, Respond respond);
     /// Answers those whose events have come or whose time is up.
     void serve_event_waiters();
     void schedule_event_waiters();
     [[nodiscard]] std::expected<Statistics, Refusal> read_statistics();
 
+    boost::asio::io_context& loop_;
     Reconciler& reconciler_;
     EventLog& events_;
     Instance instance_;
@@ -63,6 +83,17 @@ private:
     std::optional<StatisticsReader> statistics_;
     boost::asio::steady_timer event_timer_;
     std::list<EventWaiter> event_waiters_;
+    std::shared_ptr<int> plans_ = std::make_shared<int>(0); ///< under way; the loop's thread counts
+    boost::asio::thread_pool planner_{1};                   ///< joined first
 };
+
+/// The number in a query parameter, `fallback` without it, nothing if it is none or above `limit`.
+[[nodiscard]] std::optional<std::uint64_t> find_number(
+    const Target& target, const std::string& name, std::uint64_t fallback, std::uint64_t limit
+);
+
+/// The text of a query parameter, or `fallback`.
+[[nodiscard]] std::string
+find_text(const Target& target, const std::string& name, std::string fallback);
 
 } // namespace penstock

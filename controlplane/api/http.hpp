@@ -5,6 +5,8 @@
 // Thread rule: plain values.
 #pragma once
 
+#include "controlplane/actor.hpp"
+
 #include <boost/json/fwd.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -26,13 +28,22 @@ struct HttpRequest {
     std::string method; ///< "GET"
     std::string target; ///< "/v1/events?after=3", as it was sent
     std::string body;
+    std::string if_match{}; ///< header field; empty: none
+    Actor actor{};          ///< who is at the other end
 };
+
+/// Takes the next part of a body that goes on; nothing ends it.
+using TakeChunk = std::move_only_function<void(std::optional<std::string>)>;
+/// Asks for the next part; the answer may come at any later time. Asked again only after it.
+using NextChunk = std::move_only_function<void(TakeChunk)>;
 
 struct HttpResponse {
     unsigned status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::vector<std::pair<std::string, std::string>> fields; ///< further header fields
+    NextChunk next_chunk{
+    }; ///< set: the body is what this gives, chunk by chunk, and `body` is not sent
 };
 
 /// Called once, on the loop's thread, now or later.

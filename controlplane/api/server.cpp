@@ -3,6 +3,7 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -59,8 +60,8 @@ HttpResponse make_read_problem(const beast::error_code& error) {
 /// One connection: read, handle, write, again. Kept alive by its own handlers.
 class Session : public std::enable_shared_from_this<Session> {
 public:
-    Session(Local::socket socket, std::shared_ptr<const ApiServer::Handler> handler)
-        : stream_(std::move(socket)), handler_(std::move(handler)) {}
+    Session(Local::socket socket, Actor actor, std::shared_ptr<const ApiServer::Handler> handler)
+        : stream_(std::move(socket)), actor_(std::move(actor)), handler_(std::move(handler)) {}
 
     void start() { read_head(); }
 
@@ -144,6 +145,8 @@ private:
             .method = std::string(message.method_string()),
             .target = std::string(message.target()),
             .body = std::move(message.body()),
+            .if_match = std::string(message[http::field::if_match]),
+            .actor = actor_,
         };
         // The reply may take as long as the dataplane does; the API bounds that.
         stream_.expires_never();
@@ -153,6 +156,10 @@ private:
     }
 
     void write(HttpResponse response) {
+        if (response.next_chunk) {
+            begin_stream(std::move(response));
+            return;
+        }
         response_ = {};
         response_.version(11);
         response_.result(response.status);
@@ -183,7 +190,62 @@ private:
         );
     }
 
+    /// The head of a body that goes on until one of both ends it.
+    void begin_stream(HttpResponse response) {
+        next_chunk_ = std::move(response.next_chunk);
+        auto head = std::make_shared<http::response<http::empty_body>>();
+        head->version(11);
+        head->result(response.status);
+        head->set(http::field::server, "penstock-cp");
+        head->set(http::field::content_type, response.content_type);
+        head->set(http::field::cache_control, "no-store");
+        head->keep_alive(false);
+        head->chunked(true);
+        auto serializer = std::make_shared<http::response_serializer<http::empty_body>>(*head);
+        stream_.expires_after(transfer_timeout);
+        http::async_write_header(
+            stream_,
+            *serializer,
+            [self = shared_from_this(),
+             head,
+             serializer](const beast::error_code& error, std::size_t) {
+                if (!error) {
+                    self->ask_chunk();
+                }
+            }
+        );
+    }
+
+    void ask_chunk() {
+        stream_.expires_never();
+        next_chunk_([self = shared_from_this()](std::optional<std::string> chunk) {
+            self->write_chunk(std::move(chunk));
+        });
+    }
+
+    void write_chunk(std::optional<std::string> chunk) {
+        const bool is_last = !chunk.has_value();
+        auto text = std::make_shared<std::string>(
+            is_last ? std::string("0\r\n\r\n")
+                    : fmt::format("{:x}\r\n{}\r\n", chunk->size(), *chunk)
+        );
+        stream_.expires_after(transfer_timeout);
+        asio::async_write(
+            stream_,
+            asio::buffer(*text),
+            [self = shared_from_this(),
+             text,
+             is_last](const beast::error_code& error, std::size_t) {
+                if (!error && !is_last) {
+                    self->ask_chunk();
+                }
+            }
+        );
+    }
+
     beast::basic_stream<Local> stream_;
+    Actor actor_;
+    NextChunk next_chunk_;
     std::shared_ptr<const ApiServer::Handler> handler_;
     beast::flat_buffer buffer_{max_head_bytes + (64U << 10U)};
     std::optional<http::request_parser<http::string_body>> parser_;
@@ -205,8 +267,9 @@ fail(const std::string& path, std::string_view what, int error, std::string reme
 
 class ApiServer::Listener : public std::enable_shared_from_this<Listener> {
 public:
-    Listener(asio::io_context& loop, std::string path, Handler handler)
+    Listener(asio::io_context& loop, std::string path, PeerRegistry peers, Handler handler)
         : path_(std::move(path)),
+          peers_(std::move(peers)),
           acceptor_(loop),
           pause_(loop),
           handler_(std::make_shared<const Handler>(std::move(handler))) {}
@@ -232,8 +295,8 @@ public:
         }
         acceptor_.open(endpoint.protocol(), error);
         if (!error) {
-            // Between bind and chmod nobody but us may connect.
-            const mode_t before = ::umask(0117);
+            // With roles everybody may knock, and is judged by the groups that they are in.
+            const mode_t before = ::umask(peers_.has_roles() ? 0111 : 0117);
             acceptor_.bind(endpoint, error);
             ::umask(before);
         }
@@ -285,7 +348,7 @@ private:
             });
             return;
         }
-        auto session = std::make_shared<Session>(std::move(socket), handler_);
+        auto session = make_session(std::move(socket));
         // Every session holds the handler once, and so do we.
         if (static_cast<std::size_t>(handler_.use_count()) > max_connections + 1) {
             session->refuse(make_problem_response({
@@ -301,16 +364,23 @@ private:
         accept();
     }
 
+    std::shared_ptr<Session> make_session(Local::socket socket) {
+        Actor actor = peers_.identify(socket.native_handle());
+        return std::make_shared<Session>(std::move(socket), std::move(actor), handler_);
+    }
+
     std::string path_;
+    PeerRegistry peers_;
     Local::acceptor acceptor_;
     asio::steady_timer pause_;
     std::shared_ptr<const Handler> handler_;
     bool is_bound_ = false;
 };
 
-std::expected<std::unique_ptr<ApiServer>, Refusal>
-ApiServer::listen(asio::io_context& loop, const std::string& path, Handler handler) {
-    auto listener = std::make_shared<Listener>(loop, path, std::move(handler));
+std::expected<std::unique_ptr<ApiServer>, Refusal> ApiServer::listen(
+    asio::io_context& loop, const std::string& path, PeerRegistry peers, Handler handler
+) {
+    auto listener = std::make_shared<Listener>(loop, path, std::move(peers), std::move(handler));
     if (auto opened = listener->open(loop); !opened) {
         return std::unexpected(opened.error());
     }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "controlplane/api/http.hpp"
+#include "controlplane/api/peer.hpp"
 #include "dataplane/api/refusal.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -25,10 +26,11 @@ class ApiServer {
 public:
     using Handler = std::function<void(HttpRequest, Respond)>;
 
-    /// Binds `path` with mode 0660. A socket that nobody listens on any more is replaced; one that
+    /// Binds `path` with mode 0660, or 0666 if `peers` has roles for groups. A socket that nobody listens on any more is replaced; one that
     /// is answered belongs to another penstock-cp, and this is refused.
-    [[nodiscard]] static std::expected<std::unique_ptr<ApiServer>, Refusal>
-    listen(boost::asio::io_context& loop, const std::string& path, Handler handler);
+    [[nodiscard]] static std::expected<std::unique_ptr<ApiServer>, Refusal> listen(
+        boost::asio::io_context& loop, const std::string& path, PeerRegistry peers, Handler handler
+    );
 
     ApiServer(const ApiServer&) = delete;
     ApiServer& operator=(const ApiServer&) = delete;

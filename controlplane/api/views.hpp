@@ -5,6 +5,7 @@
 #pragma once
 
 #include "controlplane/events/event_log.hpp"
+#include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/reconciler.hpp"
 #include "dataplane/api/statistics.hpp"
 
@@ -71,6 +72,7 @@ make_services_view(const Reconciler& reconciler, const Statistics* statistics);
     const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
 );
 
+[[nodiscard]] boost::json::object make_plan_view(const ChangePlan& plan);
 [[nodiscard]] boost::json::object make_change_view(const ChangeReply& reply);
 [[nodiscard]] boost::json::array make_diagnostics_view(const config::Diagnostics& diagnostics);
 

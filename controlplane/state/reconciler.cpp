@@ -249,6 +249,28 @@ void Reconciler::set_admin(
     push();
 }
 
+PlanInput Reconciler::make_plan_input(config::Configuration after) const {
+    DesiredState desired_after = make_effective_state(
+        after,
+        overrides_,
+        [this](const BackendRef& ref) -> std::optional<Health> {
+            if (const BackendSpec* known = find_desired(ref)) {
+                return known->health;
+            }
+            return Health::up;
+        },
+        key_,
+        desired_.generation + 1
+    );
+    return {
+        .before = newest().configuration,
+        .after = std::move(after),
+        .desired_before = desired_,
+        .desired_after = std::move(desired_after),
+        .flows = std::nullopt,
+    };
+}
+
 const Declaration& Reconciler::newest() const {
     return candidate_ ? *candidate_ : *current_;
 }

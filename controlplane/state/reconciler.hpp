@@ -21,6 +21,7 @@
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/health/health_checker.hpp"
 #include "controlplane/state/change.hpp"
+#include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/declaration.hpp"
 #include "controlplane/state/effective_state.hpp"
 #include "controlplane/state/state_directory.hpp"
@@ -80,6 +81,10 @@ public:
     void set_admin(
         std::string_view service, std::string_view backend, AdminState admin, ChangeDone done
     );
+
+    /// Both sides of the change that applying `after` would be, without flows; overrides and health are
+    /// laid over both, and backends that are new count as up.
+    [[nodiscard]] PlanInput make_plan_input(config::Configuration after) const;
 
     /// Answers everybody who waits. For an orderly end.
     void stop();

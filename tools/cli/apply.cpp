@@ -2,6 +2,7 @@
 // penstock apply: a configuration file to the control plane.
 #include "tools/cli/arguments.hpp"
 #include "tools/cli/change.hpp"
+#include "tools/cli/change_plan.hpp"
 #include "tools/cli/configuration_text.hpp"
 #include "tools/cli/control_client.hpp"
 #include "tools/cli/document.hpp"
@@ -9,35 +10,13 @@
 #include "tools/cli/run.hpp"
 #include "tools/cli/units.hpp"
 
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 namespace penstock::cli {
-namespace {
-
-// The control plane's diagnostics as `penstock check` prints them. Its failure itself follows from
-// main.
-void print_diagnostics(const Failure& failure, Output& output) {
-    boost::json::error_code error;
-    const boost::json::value problem = boost::json::parse(failure.problem, error);
-    if (error || !problem.is_object() || !problem.get_object().contains("diagnostics"))
-        return;
-    Document document(problem);
-    for (const Object& diagnostic : document.root().objects("diagnostics"))
-        output.print_error_lines(diagnostic.text("text"));
-}
-
-} // namespace
-
 RunResult run_apply(const Invocation& invocation, Output& output) {
     const auto source = read_text(invocation.arguments[0]);
     if (!source) {
-        const config::Diagnostic& diagnostic = source.error();
-        return std::unexpected(Failure{
-            .code = ExitCode::refused,
-            .cause = fmt::format("{}: {}", diagnostic.place.file, diagnostic.cause),
-            .remedy = diagnostic.remedy
-        });
+        return std::unexpected(unreadable(source.error()));
     }
     ControlClient client(invocation.socket, invocation.timeout_s, output);
     const auto reply = client.post(
@@ -47,7 +26,7 @@ RunResult run_apply(const Invocation& invocation, Output& output) {
         fmt::format("applying {}", source->name)
     );
     if (!reply) {
-        if (!invocation.json && !reply.error().problem.empty())
+        if (!invocation.json)
             print_diagnostics(reply.error(), output);
         return std::unexpected(reply.error());
     }

@@ -64,6 +64,11 @@ constexpr std::array<Example, 3> check_examples{{
     {"penstock check --json penstock.toml | jq -r '.diagnostics[].remedy'", "in an editor or in CI"
     },
 }};
+constexpr std::array<Example, 2> diff_examples{{
+    {"penstock diff penstock.toml", "what would this edit do?"},
+    {"penstock diff --json penstock.toml | jq -e '.flows_cut == 0'",
+     "exit code 0 only if no flow is cut"},
+}};
 constexpr std::array<Example, 2> apply_examples{{
     {"penstock check penstock.toml && penstock apply penstock.toml", "look first, then apply"},
     {"penstock apply --timeout 120 - < penstock.toml", "from standard input, with more patience"},
@@ -115,7 +120,7 @@ constexpr std::array<Example, 2> help_examples{{
     {"penstock help --markdown > docs/reference/cli.md", "after a change of the command table"},
 }};
 
-constexpr std::array<Command, 13> table{{
+constexpr std::array<Command, 14> table{{
     {.words = "check",
      .arguments = file_argument,
      .options = {},
@@ -132,6 +137,23 @@ constexpr std::array<Command, 13> table{{
          "place; severity is \"error\" or \"warning\"; ok is true if there are only warnings.",
      .examples = check_examples,
      .run = run_check},
+    {.words = "diff",
+     .arguments = file_argument,
+     .options = {},
+     .summary = "show what a configuration file would change",
+     .details =
+         "Nothing is changed. Compares with what is wanted now, overrides and health laid over "
+         "both. "
+         "SLOTS MOVED is the share of a service's slots, hence of its new flows, that get another "
+         "backend, counted in the tables that penstock-dp would build; backends that are new count "
+         "as "
+         "up. FLOWS END says what becomes of the flows that there are: kept stay, drained stay "
+         "until "
+         "they end, cut lose their backend at once. Exit code 0 only says that the file is valid.",
+     .json = "The document of POST /v1/config/diff (docs/reference/api.md).",
+     .examples = diff_examples,
+     .timeout_s = 60,
+     .run = run_diff},
     {.words = "apply",
      .arguments = file_argument,
      .options = {},

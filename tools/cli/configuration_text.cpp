@@ -54,4 +54,12 @@ std::string displayed_name(const std::string& file) {
     return file == "-" ? "<stdin>" : file;
 }
 
+Failure unreadable(const config::Diagnostic& diagnostic) {
+    return {
+        .code = ExitCode::refused,
+        .cause = fmt::format("{}: {}", diagnostic.place.file, diagnostic.cause),
+        .remedy = diagnostic.remedy
+    };
+}
+
 } // namespace penstock::cli

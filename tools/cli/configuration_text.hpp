@@ -5,6 +5,7 @@
 #pragma once
 
 #include "controlplane/config/diagnostic.hpp"
+#include "tools/cli/failure.hpp"
 
 #include <expected>
 #include <string>
@@ -20,6 +21,9 @@ struct ConfigurationText {
 /// diagnostic.
 [[nodiscard]] std::expected<ConfigurationText, config::Diagnostic> read_text(const std::string& file
 );
+
+/// A file that cannot be read, as a command's failure.
+[[nodiscard]] Failure unreadable(const config::Diagnostic& diagnostic);
 
 /// "<stdin>" for "-".
 [[nodiscard]] std::string displayed_name(const std::string& file);

@@ -18,6 +18,7 @@ struct Invocation;
 using RunResult = std::expected<ExitCode, Failure>;
 
 RunResult run_check(const Invocation& invocation, Output& output);
+RunResult run_diff(const Invocation& invocation, Output& output);
 RunResult run_apply(const Invocation& invocation, Output& output);
 RunResult run_status(const Invocation& invocation, Output& output);
 RunResult run_service_list(const Invocation& invocation, Output& output);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Api, services and backends: what they are, and what the operator says about them.
+#include "controlplane/api/api.hpp"
+#include "controlplane/api/problems.hpp"
+
+#include <fmt/format.h>
+#include <utility>
+
+namespace penstock {
+
+namespace json = boost::json;
+
+namespace {
+
+HttpResponse no_such_service(std::string_view name) {
+    return not_found(fmt::format("there is no service '{}'", name), "GET /v1/services lists them");
+}
+
+} // namespace
+
+void Api::get_services(Call /*call*/, Respond respond) {
+    const auto statistics = read_statistics();
+    respond(make_json_response(make_services_view(reconciler_, statistics ? &*statistics : nullptr))
+    );
+}
+
+void Api::get_service(Call call, Respond respond) {
+    const auto statistics = read_statistics();
+    const std::string& name = call.names.at(0);
+    const json::value view =
+        make_service_view(reconciler_, statistics ? &*statistics : nullptr, name);
+    respond(view.is_null() ? no_such_service(name) : make_json_response(view));
+}
+
+void Api::get_backends(Call call, Respond respond) {
+    const auto statistics = read_statistics();
+    const auto asked = call.target.parameters.find("service");
+    const bool one = asked != call.target.parameters.end();
+    const json::value view = make_backends_view(
+        reconciler_,
+        statistics ? &*statistics : nullptr,
+        one ? std::optional<std::string_view>(asked->second) : std::nullopt
+    );
+    respond(view.is_null() ? no_such_service(asked->second) : make_json_response(view));
+}
+
+void Api::post_drain(Call call, Respond respond) {
+    set_admin(std::move(call), AdminState::drain, std::move(respond));
+}
+
+void Api::post_enable(Call call, Respond respond) {
+    set_admin(std::move(call), AdminState::ready, std::move(respond));
+}
+
+void Api::post_disable(Call call, Respond respond) {
+    set_admin(std::move(call), AdminState::disabled, std::move(respond));
+}
+
+void Api::set_admin(Call call, AdminState admin, Respond respond) {
+    const std::string& service = call.names.at(0);
+    const std::string& backend = call.names.at(1);
+    json::object extra{{"service", service}, {"backend", backend}, {"admin", to_string(admin)}};
+    reconciler_.set_admin(
+        service,
+        backend,
+        admin,
+        [extra = std::move(extra), respond = std::move(respond)](const ChangeResult& result
+        ) mutable { respond(make_change_response(result, std::move(extra))); }
+    );
+}
+
+} // namespace penstock
