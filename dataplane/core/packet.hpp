@@ -34,12 +34,15 @@ enum class VerdictKind : std::uint8_t {
     drop,    ///< with a reason
 };
 
+/// No service: of a packet that matched none.
+inline constexpr ServiceId null_service{0xffff};
+
 struct Verdict {
     VerdictKind kind = VerdictKind::drop;
     DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
     PortId tx_port;                              ///< meaningful if kind is forward or reply
-    ServiceId service;                           ///< meaningful if backend is not null_backend
-    BackendId backend = null_backend;
+    ServiceId service = null_service;            ///< that the packet matched
+    BackendId backend = null_backend;            ///< chosen for it, also if it is dropped then
 };
 
 } // namespace penstock

@@ -54,6 +54,29 @@ constexpr std::array<Option, 3> events_options{{
     },
     {"after", OptionKind::count, "N", "only events with a higher sequence number than N"},
 }};
+constexpr std::array<Option, 8> replay_options{{
+    {"config", OptionKind::text, "FILE", "the configuration that decides; required"},
+    {"in",
+     OptionKind::text,
+     "CAPTURE",
+     "pcap or pcapng of Ethernet frames, - for standard input; required"},
+    {"out", OptionKind::text, "CAPTURE", "write what would be sent"},
+    {"report", OptionKind::text, "FILE", "write the verdict of every packet, as JSON"},
+    {"flows",
+     OptionKind::text,
+     "keep|fresh",
+     "keep (default): flows stay where they are; fresh: each packet as if it were its flow's first"
+    },
+    {"diff", OptionKind::text, "FILE", "another configuration: what would move?"},
+    {"next-hops",
+     OptionKind::text,
+     "synthetic|configured",
+     "next hops that the configuration does not name are made up (default) or unresolved"},
+    {"key",
+     OptionKind::text,
+     "FILE",
+     "the node's flow-hash-key, for its choices of backends; default 16 zero bytes"},
+}};
 constexpr std::array<Option, 1> help_options{{
     {"markdown", OptionKind::flag, "", "print docs/reference/cli.md, which is made from this"},
 }};
@@ -115,12 +138,20 @@ constexpr std::array<Example, 3> events_examples{{
     {"penstock events --follow", "watch probes and changes live"},
     {"penstock events --json | jq -r 'select(.severity == \"critical\")'", "one object a line"},
 }};
+constexpr std::array<Example, 3> replay_examples{{
+    {"penstock replay --config penstock.toml --in in.pcap --out out.pcap --report report.json",
+     "what would be sent, and why not the rest"},
+    {"penstock replay --config running.toml --in in.pcap --diff new.toml",
+     "which traffic would a new configuration move?"},
+    {"penstock replay --config penstock.toml --in in.pcap --json | jq '.groups[]'",
+     "how many packets went where"},
+}};
 constexpr std::array<Example, 2> help_examples{{
     {"penstock help backend drain", "the same as penstock backend drain --help"},
     {"penstock help --markdown > docs/reference/cli.md", "after a change of the command table"},
 }};
 
-constexpr std::array<Command, 14> table{{
+constexpr std::array<Command, 15> table{{
     {.words = "check",
      .arguments = file_argument,
      .options = {},
@@ -272,6 +303,22 @@ constexpr std::array<Command, 14> table{{
      .json = "One event a line, as in GET /v1/events (docs/reference/api.md).",
      .examples = events_examples,
      .run = run_events},
+    {.words = "replay",
+     .arguments = {},
+     .options = replay_options,
+     .summary = "send a capture through a configuration, offline",
+     .details =
+         "Needs no daemon, no root and no NIC, and changes nothing: the code of the dataplane "
+         "decides about every packet of a file. docs/reference/replay.md says what is "
+         "assumed of the machine. One of --out, --report, --diff or the summary is what it "
+         "is for: none is required.",
+     .json = "{packets, flows, groups: [{verdict, reason, service, backend, packets, bytes}]}; "
+             "flows are "
+             "the entries of the flow table at the end; with --diff "
+             "also changed_packets, moves: [{from, to, packets, flows}] and flows_complete, false "
+             "if there were more flows than are counted.",
+     .examples = replay_examples,
+     .run = run_replay},
     {.words = "help",
      .arguments = help_argument,
      .options = help_options,

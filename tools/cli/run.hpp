@@ -30,6 +30,7 @@ RunResult run_backend_disable(const Invocation& invocation, Output& output);
 RunResult run_stats(const Invocation& invocation, Output& output);
 RunResult run_drops(const Invocation& invocation, Output& output);
 RunResult run_events(const Invocation& invocation, Output& output);
+RunResult run_replay(const Invocation& invocation, Output& output);
 RunResult run_help(const Invocation& invocation, Output& output);
 
 } // namespace penstock::cli

@@ -1,138 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The golden packets: for each case what comes in, and what scapy says must come out.
 
-Every service has one backend, so no hash decides, and every expectation is built here from the RFCs, not by Penstock.
+Modes x families x protocols are made by modes.py; here is what is one of a kind.
 """
 
-import dataclasses
-
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Dot1AD, Ether, IPOption_NOP, IPv6, Raw, fragment
-
-CLIENT, CLIENT_MAC = "192.0.2.1", "02:00:00:00:00:01"
-OUR_MAC = "02:70:63:61:70:00"  # what the pcap driver of DPDK 22.11 calls its first port
-ROUTER_MAC, ONLINK_MAC = "02:00:00:00:00:bb", "02:00:00:00:00:cc"
-TUNNEL_SOURCE, TUNNEL_BACKEND = "10.0.0.1", "10.0.1.11"
-VIP, ONLINK_VIP, EMPTY_VIP = "198.51.100.10", "198.51.100.11", "198.51.100.12"
-
-CONFIGURATION = f"""\
-[node]
-name = "golden"
-
-[dataplane]
-workers = [0]
-tunnel_source = "{TUNNEL_SOURCE}"
-
-[[dataplane.port]]
-name = "edge0"
-device = "net_pcap0,rx_pcap=in.pcap,tx_pcap=out.pcap"
-mtu = 1500
-
-[[dataplane.neighbour]]
-address = "{TUNNEL_BACKEND}"
-mac = "{ROUTER_MAC}"
-port = "edge0"
-
-[[dataplane.neighbour]]
-address = "10.0.2.11"
-mac = "{ONLINK_MAC}"
-port = "edge0"
-
-[[service]]
-name = "web"
-vip = "{VIP}"
-protocol = "tcp"
-port = 80
-forwarding = "ipip"
-probe = {{ type = "none" }}
-backend = [{{ name = "web-1", address = "{TUNNEL_BACKEND}" }}]
-
-[[service]]
-name = "dns"
-vip = "{VIP}"
-protocol = "udp"
-port = 53
-forwarding = "ipip"
-probe = {{ type = "none" }}
-backend = [{{ name = "dns-1", address = "{TUNNEL_BACKEND}" }}]
-
-[[service]]
-name = "onlink"
-vip = "{ONLINK_VIP}"
-protocol = "tcp"
-port = 80
-forwarding = "l2dsr"
-probe = {{ type = "none" }}
-backend = [{{ name = "onlink-1", address = "10.0.2.11" }}]
-
-[[service]]
-name = "empty"
-vip = "{EMPTY_VIP}"
-protocol = "tcp"
-port = 80
-forwarding = "ipip"
-probe = {{ type = "none" }}
-backend = []
-
-[[service]]
-name = "unresolved"
-vip = "{EMPTY_VIP}"
-protocol = "tcp"
-port = 81
-forwarding = "ipip"
-probe = {{ type = "none" }}
-backend = [{{ name = "unresolved-1", address = "10.0.3.1" }}]
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Exchange:
-    """One packet in; the verdict ("forward", "reply", "kernel" or a drop reason); the packet out."""
-
-    sent: bytes
-    verdict: str
-    expected: bytes | None = None
-
-
-def ether(tags=()):
-    frame = Ether(dst=OUR_MAC, src=CLIENT_MAC)
-    for tag in tags:
-        frame = frame / tag
-    return frame
-
-
-class Outer:
-    """Outer headers in the order in which they leave: each one that may be fragmented takes the next identification."""
-
-    def __init__(self):
-        self.next_id = 0
-
-    def wrap(self, inner: IP, tags=()) -> bytes:
-        inner = IP(bytes(inner))
-        fixed = "DF" in str(inner.flags)
-        number = 0
-        if not fixed:
-            number, self.next_id = self.next_id, self.next_id + 1
-        outer = IP(src=TUNNEL_SOURCE, dst=TUNNEL_BACKEND, ttl=64, proto=4, tos=inner.tos, id=number,
-                   flags="DF" if fixed else 0)
-        frame = Ether(dst=ROUTER_MAC, src=OUR_MAC)
-        for tag in tags:
-            frame = frame / tag
-        return bytes(frame / outer / Raw(bytes(inner)))
+import modes
+from configuration import EMPTY_VIP, ONLINK_VIP, STANDARD, TUNNEL_BACKEND, VIP
+from exchange import CLIENT, CLIENT_MAC, ONLINK_MAC, OUR_MAC, Case, Exchange, Outer, dropped, ether, forwarded
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPOption_NOP, IPv6, fragment
 
 
 def tunnelled(outer: Outer, inner: IP, tags=()) -> Exchange:
-    return Exchange(bytes(ether(tags) / inner), "forward", outer.wrap(inner, tags))
+    return forwarded(inner, outer.ipip(inner, TUNNEL_BACKEND), tags=tags)
 
 
 def onlink(inner: IP, tags=()) -> Exchange:
-    frame = Ether(dst=ONLINK_MAC, src=OUR_MAC)
-    for tag in tags:
-        frame = frame / tag
-    return Exchange(bytes(ether(tags) / inner), "forward", bytes(frame / inner))
-
-
-def dropped(reason: str, packet) -> Exchange:
-    return Exchange(bytes(packet), reason)
+    return forwarded(inner, inner, ONLINK_MAC, tags)
 
 
 def syn(**header) -> IP:
@@ -143,20 +26,9 @@ def query(payload=b"query", **header) -> IP:
     return IP(**{"src": CLIENT, "dst": VIP, **header}) / UDP(sport=40000, dport=53) / payload
 
 
-def tcp_ipip():
-    outer, out = Outer(), []
-    for flags, payload in (("S", b""), ("A", b""), ("PA", b"GET / HTTP/1.1\r\n\r\n"), ("FA", b""), ("A", b""), ("R", b"")):
-        out.append(tunnelled(outer, IP(src=CLIENT, dst=VIP, flags="DF") / TCP(sport=40001, dport=80, flags=flags) / payload))
-    return out
-
-
-def udp_ipip():
-    outer = Outer()
-    return [tunnelled(outer, query()), tunnelled(outer, query(b"")), tunnelled(outer, query(b"x" * 511))]
-
-
-def l2dsr():
-    return [onlink(syn(dst=ONLINK_VIP, flags="DF")), onlink(syn(dst=ONLINK_VIP, tos=0xb8), [Dot1Q(vlan=9)])]
+def vlan_l2dsr():
+    return [onlink(syn(dst=ONLINK_VIP, tos=0xb8), [Dot1Q(vlan=9)]),
+            onlink(syn(dst=ONLINK_VIP), [Dot1AD(vlan=100), Dot1Q(vlan=7)])]
 
 
 def vlan():
@@ -259,5 +131,23 @@ def mixed():
     return out
 
 
-CASES = {case.__name__: case for case in (tcp_ipip, udp_ipip, l2dsr, vlan, options, dont_fragment, tos_and_ecn, arp, icmp,
-                                          services, fragments, malformed, ipv6, too_big, mixed)}
+ROWS = {
+    vlan: ("802.1Q and QinQ, tunnelled", "IPv4", "TCP"),
+    vlan_l2dsr: ("802.1Q and QinQ, on-link", "IPv4", "TCP"),
+    options: ("IP options", "IPv4", "TCP"),
+    dont_fragment: ("outer DF and identification", "IPv4", "UDP"),
+    tos_and_ecn: ("outer DSCP and ECN", "IPv4", "TCP"),
+    arp: ("ARP for a VIP and for others", "IPv4", "ARP"),
+    icmp: ("echo to a VIP, other ICMP", "IPv4", "ICMP"),
+    services: ("no service, no backend, no next hop", "IPv4", "TCP, UDP, GRE"),
+    fragments: ("fragments", "IPv4", "UDP"),
+    malformed: ("malformed headers", "IPv4", "TCP, UDP, ICMP"),
+    ipv6: ("malformed headers", "IPv6", "TCP"),
+    too_big: ("sizes around the MTU", "IPv4", "UDP, TCP"),
+    mixed: ("everything in more than one burst", "IPv4", "all"),
+}
+
+CASES = {
+    **modes.CASES,
+    **{case.__name__: Case(row, STANDARD, case) for case, row in ROWS.items()},
+}

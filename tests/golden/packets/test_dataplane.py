@@ -24,7 +24,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import cases  # noqa: E402
-from test_packets import assert_same_frames, read_frames  # noqa: E402
+from golden_files import read_frames  # noqa: E402
+from test_packets import assert_same_frames  # noqa: E402
 
 BUILD = HERE.parents[2] / "build" / "debug"
 LIMIT_S = 60.0
