@@ -62,6 +62,24 @@ void reload_on_hangup(boost::asio::signal_set& hangup, Reconciler& reconciler) {
     });
 }
 
+void end_on_signal(
+    boost::asio::io_context& loop,
+    boost::asio::signal_set& end,
+    Reconciler& reconciler,
+    EventLog& events
+) {
+    end.async_wait([&](const boost::system::error_code& error, int signal) {
+        if (!error) {
+            events.record(
+                {.type = EventType::stopping,
+                 .reason = fmt::format("by signal {}; packets flow on", signal)}
+            );
+            reconciler.stop();
+            loop.stop();
+        }
+    });
+}
+
 /// Looks at the configuration file of a first start, then makes the runtime directory. In this order: a bad
 /// file leaves nothing behind, no directory, no lock, no key.
 std::expected<void, std::string>
@@ -106,6 +124,10 @@ int run(const Options& options) {
         return refuse_start(to_string(loaded.error()));
     }
 
+    auto audit = AuditLog::open(options.state_directory + "/audit.log");
+    if (!audit) {
+        return refuse_start(to_string(audit.error()));
+    }
     EventLog events;
     const Instance instance = make_instance();
     Reconciler reconciler(
@@ -116,7 +138,7 @@ int run(const Options& options) {
          .dataplane_socket = runtime / "dataplane.sock",
          .loaded = std::move(*loaded)}
     );
-    Api api(loop, reconciler, events, instance, runtime / "dataplane.stats");
+    Api api(loop, reconciler, events, instance, runtime / "dataplane.stats", std::move(*audit));
     // Listening comes last: who can connect finds a configuration.
     if (auto started = reconciler.start(); !started) {
         return refuse_start(started.error());
@@ -138,16 +160,7 @@ int run(const Options& options) {
          .reason = fmt::format("penstock-cp {}, pid {}", PENSTOCK_VERSION, ::getpid())}
     );
     reload_on_hangup(hangup, reconciler);
-    end.async_wait([&](const boost::system::error_code& error, int signal) {
-        if (!error) {
-            events.record(
-                {.type = EventType::stopping,
-                 .reason = fmt::format("by signal {}; packets flow on", signal)}
-            );
-            reconciler.stop();
-            loop.stop();
-        }
-    });
+    end_on_signal(loop, end, reconciler, events);
     loop.run();
     return 0;
 }

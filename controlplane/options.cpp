@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/options.hpp"
 
+#include "controlplane/api/openapi.hpp"
+
 #include <algorithm>
 #include <array>
 #include <boost/program_options.hpp>
@@ -29,6 +31,7 @@ Usage: penstock-cp [options]
                      open it (mode 0660) may do everything
   --log-level LEVEL  debug, info, warning or error (default info)
   --json-log         one JSON object a line instead of text
+  --openapi          print the API's OpenAPI document and end
   --help, --version
 
 After the first start the applied configuration in the state directory is what runs; a changed FILE
@@ -49,7 +52,7 @@ std::expected<std::variant<Options, PrintAndExit>, std::string>
 parse_options(int argc, const char* const* argv) {
     Options options;
     po::options_description description;
-    description.add_options()("help,h", "")("version", "")(
+    description.add_options()("help,h", "")("version", "")("openapi", "")(
         "config", po::value(&options.config_file)
     )("state-dir", po::value(&options.state_directory))(
         "runtime-dir", po::value(&options.runtime_directory)
@@ -76,6 +79,9 @@ parse_options(int argc, const char* const* argv) {
     }
     if (values.contains("help")) {
         return PrintAndExit{.text = std::string(help_text)};
+    }
+    if (values.contains("openapi")) {
+        return PrintAndExit{.text = print_openapi_document()};
     }
     if (values.contains("version")) {
         return PrintAndExit{.text = "penstock-cp " PENSTOCK_VERSION "\n"};

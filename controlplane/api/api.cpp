@@ -3,6 +3,7 @@
 // api_backend.cpp, api_configuration.cpp, api_event.cpp.
 #include "controlplane/api/api.hpp"
 
+#include "controlplane/api/openapi.hpp"
 #include "controlplane/api/problems.hpp"
 
 #include <algorithm>
@@ -41,6 +42,11 @@ std::string find_stranger(const Target& target, const Route& route) {
     return {};
 }
 
+/// `if_match` is empty, "*", or a list with `etag` in it.
+bool fits_etag(std::string_view if_match, std::string_view etag) {
+    return if_match.empty() || if_match == "*" || if_match.find(etag) != std::string_view::npos;
+}
+
 } // namespace
 
 std::optional<std::uint64_t> find_number(
@@ -59,6 +65,11 @@ std::optional<std::uint64_t> find_number(
     return value;
 }
 
+bool is_flag_set(const Target& target, const std::string& name) {
+    const auto found = target.parameters.find(name);
+    return found != target.parameters.end() && (found->second.empty() || found->second == "true");
+}
+
 std::string find_text(const Target& target, const std::string& name, std::string fallback) {
     const auto found = target.parameters.find(name);
     return found == target.parameters.end() ? std::move(fallback) : found->second;
@@ -69,13 +80,15 @@ Api::Api(
     Reconciler& reconciler,
     EventLog& events,
     Instance instance,
-    std::string statistics_path
+    std::string statistics_path,
+    AuditLog audit
 )
     : loop_(loop),
       reconciler_(reconciler),
       events_(events),
       instance_(std::move(instance)),
       statistics_path_(std::move(statistics_path)),
+      audit_(std::move(audit)),
       event_timer_(loop) {
     // On the next turn of the loop, so that events of one cause are answered together and no
     // handler runs inside another.
@@ -109,19 +122,67 @@ void Api::handle(HttpRequest request, Respond respond) {
         );
         return;
     }
-    if (request.actor.role < route->role) {
-        respond(forbid(request.actor, *route));
+    std::vector<std::string> names = names_in(*route, segments);
+    Call call{
+        .request = std::move(request), .target = std::move(*target), .names = std::move(names)
+    };
+    if (route->role > Role::view) {
+        respond = audited(call, std::move(respond));
+    }
+    if (call.request.actor.role < route->role) {
+        respond(forbid(call.request.actor, *route));
         return;
     }
-    if (const std::string stranger = find_stranger(*target, *route); !stranger.empty()) {
+    if (const std::string stranger = find_stranger(call.target, *route); !stranger.empty()) {
         respond(bad_request(fmt::format("{} has no parameter '{}'", route->operation, stranger)));
         return;
     }
-    std::vector<std::string> names = names_in(*route, segments);
-    (this->*route->answer)(
-        {.request = std::move(request), .target = std::move(*target), .names = std::move(names)},
-        std::move(respond)
-    );
+    if (route->is_change && !fits_etag(call.request.if_match, etag())) {
+        respond(make_error_response({
+            .kind = ChangeErrorKind::changed_meanwhile,
+            .detail = fmt::format(
+                "If-Match is {}, but the state is {}; nothing was changed",
+                call.request.if_match,
+                etag()
+            ),
+            .remedy = "look at what has changed, then try again with the new ETag",
+            .diagnostics = {},
+        }));
+        return;
+    }
+    respond = [this, respond = std::move(respond)](HttpResponse response) mutable {
+        if (response.status < 300) {
+            response.fields.emplace_back("ETag", etag());
+        }
+        respond(std::move(response));
+    };
+    (this->*route->answer)(std::move(call), std::move(respond));
+}
+
+/// Of all that is wanted: it changes with the configuration and with overrides.
+std::string Api::etag() const {
+    return fmt::format("\"{}\"", reconciler_.desired().generation);
+}
+
+Respond Api::audited(const Call& call, Respond respond) {
+    AuditEntry entry{
+        .actor = call.request.actor,
+        .method = call.request.method,
+        .target = call.request.target,
+        .status = 0,
+        .detail = {},
+    };
+    return [this, entry = std::move(entry), respond = std::move(respond)](HttpResponse response
+           ) mutable {
+        entry.status = response.status;
+        entry.detail = response.detail;
+        audit_.record(entry);
+        respond(std::move(response));
+    };
+}
+
+void Api::get_openapi(Call /*call*/, Respond respond) {
+    respond(make_json_response(make_openapi_document()));
 }
 
 void Api::get_status(Call /*call*/, Respond respond) {

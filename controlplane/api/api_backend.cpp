@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Api, services and backends: what they are, and what the operator says about them.
 #include "controlplane/api/api.hpp"
+#include "controlplane/api/json_body.hpp"
 #include "controlplane/api/problems.hpp"
 
 #include <fmt/format.h>
@@ -57,13 +58,40 @@ void Api::post_disable(Call call, Respond respond) {
 }
 
 void Api::set_admin(Call call, AdminState admin, Respond respond) {
-    const std::string& service = call.names.at(0);
-    const std::string& backend = call.names.at(1);
-    json::object extra{{"service", service}, {"backend", backend}, {"admin", to_string(admin)}};
-    reconciler_.set_admin(
-        service,
-        backend,
-        admin,
+    json::object extra{
+        {"service", call.names.at(0)}, {"backend", call.names.at(1)}, {"admin", to_string(admin)}
+    };
+    reconciler_.set_override(
+        {.service = call.names[0],
+         .backend = call.names[1],
+         .admin = admin,
+         .weight = std::nullopt,
+         .force = is_flag_set(call.target, "force"),
+         .actor = call.request.actor},
+        [extra = std::move(extra), respond = std::move(respond)](const ChangeResult& result
+        ) mutable { respond(make_change_response(result, std::move(extra))); }
+    );
+}
+
+void Api::put_weight(Call call, Respond respond) {
+    const auto body = parse_json_body(call.request.body, {"weight"});
+    const auto weight =
+        body ? read_whole_number(*body, "weight", 0, 65535)
+             : std::expected<std::int64_t, std::string>(std::unexpected(body.error()));
+    if (!weight) {
+        respond(bad_request(weight.error(), "for example {\"weight\": 50}"));
+        return;
+    }
+    json::object extra{
+        {"service", call.names.at(0)}, {"backend", call.names.at(1)}, {"weight", *weight}
+    };
+    reconciler_.set_override(
+        {.service = call.names[0],
+         .backend = call.names[1],
+         .admin = std::nullopt,
+         .weight = static_cast<std::uint16_t>(*weight),
+         .force = is_flag_set(call.target, "force"),
+         .actor = call.request.actor},
         [extra = std::move(extra), respond = std::move(respond)](const ChangeResult& result
         ) mutable { respond(make_change_response(result, std::move(extra))); }
     );

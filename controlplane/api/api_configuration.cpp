@@ -56,10 +56,20 @@ void Api::get_configuration(Call /*call*/, Respond respond) {
 }
 
 void Api::post_configuration(Call call, Respond respond) {
+    const auto confirm_s = find_number(
+        call.target, "confirm", 0, static_cast<std::uint64_t>(max_confirm_window.count())
+    );
+    if (!confirm_s) {
+        respond(bad_request("confirm is a number of seconds, at most 86400"));
+        return;
+    }
     reconciler_.apply_configuration(
-        std::move(call.request.body),
-        find_text(call.target, "name", "request"),
-        ReloadSource::api,
+        {.text = std::move(call.request.body),
+         .name = find_text(call.target, "name", "request"),
+         .source = ReloadSource::api,
+         .actor = call.request.actor,
+         .confirm_within =
+             *confirm_s == 0 ? std::nullopt : std::optional(std::chrono::seconds(*confirm_s))},
         [this, respond = std::move(respond)](const ChangeResult& result) mutable {
             std::size_t backends = 0;
             const auto& services = reconciler_.configuration().services;
@@ -67,7 +77,10 @@ void Api::post_configuration(Call call, Respond respond) {
                 backends += service.spec.backends.size();
             }
             respond(make_change_response(
-                result, {{"services", services.size()}, {"backends", backends}}
+                result,
+                {{"services", services.size()},
+                 {"backends", backends},
+                 {"confirmation", make_confirmation_view(reconciler_)}}
             ));
         }
     );

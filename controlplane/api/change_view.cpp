@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Views of what happened: replies to changes, diagnostics, events.
 #include "controlplane/api/views.hpp"
+#include "controlplane/state/actor_json.hpp"
 
 #include <boost/json/array.hpp>
 
@@ -48,6 +49,22 @@ json::array make_diagnostics_view(const config::Diagnostics& diagnostics) {
     return list;
 }
 
+json::object make_event_view(const Event& event) {
+    return {
+        {"sequence", event.sequence},
+        {"time", format_rfc3339(event.time)},
+        {"severity", to_string(event.severity)},
+        {"type", to_string(event.type)},
+        {"service", text_or_null(event.service)},
+        {"backend", text_or_null(event.backend)},
+        {"from", text_or_null(event.from)},
+        {"to", text_or_null(event.to)},
+        {"reason", event.reason},
+        {"actor", event.actor ? json::value(make_actor_object(*event.actor)) : json::value(nullptr)
+        },
+    };
+}
+
 json::object make_events_view(
     const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
 ) {
@@ -55,17 +72,7 @@ json::object make_events_view(
     std::uint64_t newest = events.newest();
     for (const Event& event : events.read(after, limit)) {
         newest = event.sequence;
-        list.push_back(json::object{
-            {"sequence", event.sequence},
-            {"time", format_rfc3339(event.time)},
-            {"severity", to_string(event.severity)},
-            {"type", to_string(event.type)},
-            {"service", text_or_null(event.service)},
-            {"backend", text_or_null(event.backend)},
-            {"from", text_or_null(event.from)},
-            {"to", text_or_null(event.to)},
-            {"reason", event.reason},
-        });
+        list.push_back(make_event_view(event));
     }
     const std::uint64_t oldest = events.oldest();
     return {

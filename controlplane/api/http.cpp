@@ -113,6 +113,10 @@ HttpResponse make_problem_response(const Problem& problem) {
 
 HttpResponse make_problem_response(unsigned status, const json::object& document) {
     HttpResponse response = make_json_response(document, status);
+    if (const json::value* detail = document.if_contains("detail");
+        detail != nullptr && detail->is_string()) {
+        response.detail = detail->get_string();
+    }
     response.content_type = "application/problem+json";
     return response;
 }

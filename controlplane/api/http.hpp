@@ -28,8 +28,9 @@ struct HttpRequest {
     std::string method; ///< "GET"
     std::string target; ///< "/v1/events?after=3", as it was sent
     std::string body;
-    std::string if_match{}; ///< header field; empty: none
-    Actor actor{};          ///< who is at the other end
+    std::string if_match{};      ///< header field; empty: none
+    std::string last_event_id{}; ///< header field; empty: none
+    Actor actor{};               ///< who is at the other end
 };
 
 /// Takes the next part of a body that goes on; nothing ends it.
@@ -42,6 +43,7 @@ struct HttpResponse {
     std::string content_type = "application/json";
     std::string body;
     std::vector<std::pair<std::string, std::string>> fields; ///< further header fields
+    std::string detail{};                                    ///< what the audit log says of it
     NextChunk next_chunk{
     }; ///< set: the body is what this gives, chunk by chunk, and `body` is not sent
 };

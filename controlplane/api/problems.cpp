@@ -3,6 +3,7 @@
 
 #include "controlplane/api/views.hpp"
 
+#include <array>
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
 #include <utility>
@@ -13,44 +14,45 @@ namespace json = boost::json;
 
 namespace {
 
-/// Status, type and title of every ChangeErrorKind.
-Problem describe_kind(ChangeErrorKind kind) {
-    switch (kind) {
-    case ChangeErrorKind::not_found:
-        return {
-            .status = 404,
-            .type = "not-found",
-            .title = "There is no such thing",
-            .detail = {},
-            .remedy = {}
-        };
-    case ChangeErrorKind::invalid_configuration:
-        return {
-            .status = 422,
-            .type = "invalid-configuration",
-            .title = "The configuration is not valid",
-            .detail = {},
-            .remedy = {}
-        };
-    case ChangeErrorKind::refused_by_dataplane:
-        return {
-            .status = 409,
-            .type = "refused-by-dataplane",
-            .title = "penstock-dp refused the change",
-            .detail = {},
-            .remedy = {}
-        };
-    case ChangeErrorKind::state_not_saved:
-        return {
-            .status = 500,
-            .type = "state-not-saved",
-            .title = "The state directory could not be written",
-            .detail = {},
-            .remedy = {}
-        };
-    }
-    __builtin_unreachable();
-}
+struct KindText {
+    ChangeErrorKind kind;
+    unsigned status;
+    std::string_view type;
+    std::string_view title;
+};
+
+constexpr std::array<KindText, 9> kinds{{
+    {ChangeErrorKind::not_found, 404, "not-found", "There is no such thing"},
+    {ChangeErrorKind::invalid_configuration,
+     422,
+     "invalid-configuration",
+     "The configuration is not valid"},
+    {ChangeErrorKind::refused_by_dataplane,
+     409,
+     "refused-by-dataplane",
+     "penstock-dp refused the change"},
+    {ChangeErrorKind::state_not_saved,
+     500,
+     "state-not-saved",
+     "The state directory could not be written"},
+    {ChangeErrorKind::confirmation_pending,
+     409,
+     "confirmation-pending",
+     "A configuration is on trial"},
+    {ChangeErrorKind::nothing_to_confirm, 409, "nothing-to-confirm", "No configuration is on trial"
+    },
+    {ChangeErrorKind::nothing_to_go_back_to,
+     404,
+     "no-such-history",
+     "There is nothing to go back to"},
+    {ChangeErrorKind::last_healthy_backend,
+     409,
+     "last-healthy-backend",
+     "The service would have no backend"},
+    {ChangeErrorKind::changed_meanwhile, 412, "changed-meanwhile", "The state has changed meanwhile"
+    },
+}};
+static_assert(static_cast<std::size_t>(ChangeErrorKind::changed_meanwhile) + 1 == kinds.size());
 
 } // namespace
 
@@ -98,9 +100,15 @@ HttpResponse statistics_unavailable(const Refusal& refusal) {
 }
 
 HttpResponse make_error_response(const ChangeError& error) {
-    Problem problem = describe_kind(error.kind);
-    problem.detail = error.detail;
-    problem.remedy = error.remedy;
+    const KindText& text =
+        kinds.at(static_cast<std::size_t>(error.kind)); // in the enumeration's order
+    const Problem problem{
+        .status = text.status,
+        .type = std::string(text.type),
+        .title = std::string(text.title),
+        .detail = error.detail,
+        .remedy = error.remedy,
+    };
     json::object document = make_problem_object(problem);
     if (!error.diagnostics.empty()) {
         document["diagnostics"] = make_diagnostics_view(error.diagnostics);
@@ -116,7 +124,9 @@ HttpResponse make_change_response(const ChangeResult& result, json::object extra
     for (auto& member : extra) {
         document[member.key()] = std::move(member.value());
     }
-    return make_json_response(document, result->live ? 200 : 202);
+    HttpResponse response = make_json_response(document, result->live ? 200 : 202);
+    response.detail = result->detail;
+    return response;
 }
 
 } // namespace penstock

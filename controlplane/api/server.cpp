@@ -146,6 +146,7 @@ private:
             .target = std::string(message.target()),
             .body = std::move(message.body()),
             .if_match = std::string(message[http::field::if_match]),
+            .last_event_id = std::string(message["Last-Event-ID"]),
             .actor = actor_,
         };
         // The reply may take as long as the dataplane does; the API bounds that.

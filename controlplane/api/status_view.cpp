@@ -278,6 +278,7 @@ json::object make_status_view(
              {"drain", counts.drain},
              {"disabled", counts.disabled},
          }},
+        {"confirmation", make_confirmation_view(reconciler)},
         {"overrides", reconciler.overrides().size()},
         {"problems", std::move(problems)},
     };

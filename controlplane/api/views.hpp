@@ -73,6 +73,13 @@ make_services_view(const Reconciler& reconciler, const Statistics* statistics);
 );
 
 [[nodiscard]] boost::json::object make_plan_view(const ChangePlan& plan);
+[[nodiscard]] boost::json::object make_event_view(const Event& event);
+[[nodiscard]] boost::json::object make_overrides_view(const Reconciler& reconciler);
+/// Newest first: at most `limit` entries with a number below `before`.
+[[nodiscard]] boost::json::object
+make_history_view(const Reconciler& reconciler, std::uint64_t before, std::size_t limit);
+/// Null if nothing is on trial.
+[[nodiscard]] boost::json::value make_confirmation_view(const Reconciler& reconciler);
 [[nodiscard]] boost::json::object make_change_view(const ChangeReply& reply);
 [[nodiscard]] boost::json::array make_diagnostics_view(const config::Diagnostics& diagnostics);
 

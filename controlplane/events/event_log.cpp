@@ -23,6 +23,9 @@ std::string make_log_line(const Event& event) {
     if (!event.reason.empty()) {
         line += ": " + event.reason;
     }
+    if (event.actor) {
+        line += fmt::format(" [{}]", to_string(*event.actor));
+    }
     return line;
 }
 
@@ -41,7 +44,7 @@ spdlog::level::level_enum to_level(EventSeverity severity) {
 } // namespace
 
 std::string_view to_string(EventType type) {
-    static constexpr std::array<std::string_view, 16> names{
+    static constexpr std::array<std::string_view, 20> names{
         "started",
         "stopping",
         "backend-health",
@@ -53,6 +56,10 @@ std::string_view to_string(EventType type) {
         "config-invalid",
         "config-refused",
         "config-not-saved",
+        "config-on-trial",
+        "config-confirmed",
+        "config-rolled-back",
+        "backend-weight",
         "generation-live",
         "dataplane-connected",
         "dataplane-lost",

@@ -5,6 +5,7 @@
 // newest `capacity`.
 #pragma once
 
+#include "controlplane/actor.hpp"
 #include "controlplane/wall_time.hpp"
 
 #include <cstddef>
@@ -30,6 +31,10 @@ enum class EventType : std::uint8_t {
     config_invalid,
     config_refused,
     config_not_saved,
+    config_on_trial,  ///< applied, and to be confirmed
+    config_confirmed, ///< it stays
+    config_rolled_back,
+    backend_weight, ///< an override of it
     generation_live,
     dataplane_connected,
     dataplane_lost,
@@ -51,8 +56,9 @@ struct Event {
     std::optional<std::string> from;
     std::optional<std::string> to;
     std::string reason;
-    std::uint64_t sequence = 0; ///< given by record()
-    WallTime time;              ///< given by record()
+    std::optional<Actor> actor{}; ///< who asked for it
+    std::uint64_t sequence = 0;   ///< given by record()
+    WallTime time;                ///< given by record()
 };
 
 class EventLog {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/state/declaration.hpp"
 
+#include "controlplane/state/actor_json.hpp"
 #include "controlplane/state/atomic_file.hpp"
 
 #include <fmt/format.h>
@@ -21,6 +22,14 @@ std::string describe_size(const config::Configuration& configuration) {
         backends,
         backends == 1 ? "" : "s"
     );
+}
+
+boost::json::object make_meta(const Declaration& declaration) {
+    return {
+        {"name", declaration.name},
+        {"source", to_string(declaration.source)},
+        {"actor", make_actor_object(declaration.actor)},
+    };
 }
 
 std::expected<Declaration, std::string> read_declaration(const std::string& path) {
@@ -44,6 +53,8 @@ std::expected<Declaration, std::string> read_declaration(const std::string& path
         .text = std::move(**text),
         .configuration = std::move(*parsed),
         .notes = render_warnings(warnings),
+        .name = path,
+        .actor = {.user = {}, .uid = {}, .pid = {}, .from = "start", .role = Role::administer},
     };
 }
 

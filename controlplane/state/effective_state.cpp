@@ -18,7 +18,8 @@ DesiredState make_effective_state(
         for (BackendSpec& backend : service.backends) {
             const BackendRef ref{.service = service.key, .backend = backend.key};
             if (const auto found = overrides.find(ref); found != overrides.end()) {
-                backend.admin = found->second;
+                backend.admin = found->second.admin.value_or(backend.admin);
+                backend.weight = found->second.weight.value_or(backend.weight);
             }
             if (const auto health = find_health(ref)) {
                 backend.health = *health;

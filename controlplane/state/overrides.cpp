@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/state/overrides.hpp"
 
+#include "controlplane/state/actor_json.hpp"
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
@@ -45,6 +47,35 @@ std::optional<Enum> find_word(std::string_view text, std::initializer_list<Enum>
     return std::nullopt;
 }
 
+/// Nothing if it says nothing, or something that is not understood.
+std::optional<Override> read_override(const json::object& object) {
+    Override said;
+    const json::value* admin = object.if_contains("admin");
+    if (admin != nullptr && !admin->is_null()) {
+        said.admin = find_word(
+            find_string(object, "admin").value_or(""),
+            {AdminState::ready, AdminState::drain, AdminState::disabled}
+        );
+        if (!said.admin) {
+            return std::nullopt;
+        }
+    }
+    const json::value* weight = object.if_contains("weight");
+    if (weight != nullptr && !weight->is_null()) {
+        if (!weight->is_int64() || weight->get_int64() < 0 ||
+            weight->get_int64() > std::numeric_limits<std::uint16_t>::max()) {
+            return std::nullopt;
+        }
+        said.weight = static_cast<std::uint16_t>(weight->get_int64());
+    }
+    const json::value* actor = object.if_contains("actor");
+    if (actor != nullptr && actor->is_object()) {
+        said.actor = read_actor(actor->get_object());
+    }
+    said.since = find_string(object, "since").value_or("");
+    return said.admin || said.weight ? std::optional(std::move(said)) : std::nullopt;
+}
+
 bool add_override(Overrides& overrides, const json::value& item) {
     if (!item.is_object()) {
         return false;
@@ -54,37 +85,37 @@ bool add_override(Overrides& overrides, const json::value& item) {
     const auto address = IpAddress::parse(find_string(object, "address").value_or(""));
     const auto protocol =
         find_word(find_string(object, "protocol").value_or(""), {Protocol::tcp, Protocol::udp});
-    const auto admin = find_word(
-        find_string(object, "admin").value_or(""),
-        {AdminState::ready, AdminState::drain, AdminState::disabled}
-    );
     const auto service_port = find_port(object, "service_port");
     const auto port = find_port(object, "port");
-    if (!vip || !address || !protocol || !admin || !service_port || !port) {
+    auto said = read_override(object);
+    if (!vip || !address || !protocol || !said || !service_port || !port) {
         return false;
     }
     const BackendRef ref{
         .service = {.vip = *vip, .protocol = *protocol, .port = *service_port},
         .backend = {.address = *address, .port = *port},
     };
-    return overrides.emplace(ref, *admin).second;
+    return overrides.emplace(ref, std::move(*said)).second;
 }
 
 } // namespace
 
 std::string format_overrides(const Overrides& overrides) {
     json::array items;
-    for (const auto& [ref, admin] : overrides) {
+    for (const auto& [ref, said] : overrides) {
         items.push_back(json::object{
             {"vip", ref.service.vip.to_string()},
             {"protocol", to_string(ref.service.protocol)},
             {"service_port", ref.service.port},
             {"address", ref.backend.address.to_string()},
             {"port", ref.backend.port},
-            {"admin", to_string(admin)},
+            {"admin", said.admin ? json::value(to_string(*said.admin)) : json::value(nullptr)},
+            {"weight", said.weight ? json::value(*said.weight) : json::value(nullptr)},
+            {"actor", make_actor_object(said.actor)},
+            {"since", said.since},
         });
     }
-    return json::serialize(json::object{{"version", 1}, {"overrides", std::move(items)}}) + "\n";
+    return json::serialize(json::object{{"version", 2}, {"overrides", std::move(items)}}) + "\n";
 }
 
 std::expected<Overrides, Refusal> parse_overrides(std::string_view text) {
@@ -96,8 +127,9 @@ std::expected<Overrides, Refusal> parse_overrides(std::string_view text) {
     const json::object* object = document.if_object();
     const json::value* version = object == nullptr ? nullptr : object->if_contains("version");
     const json::value* items = object == nullptr ? nullptr : object->if_contains("overrides");
-    if (version == nullptr || *version != 1 || items == nullptr || !items->is_array()) {
-        return fail("not of version 1, or without a list");
+    if (version == nullptr || (*version != 1 && *version != 2) || items == nullptr ||
+        !items->is_array()) {
+        return fail("not of version 1 or 2, or without a list");
     }
     Overrides overrides;
     for (const json::value& item : items->get_array()) {

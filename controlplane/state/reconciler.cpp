@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reconciler, what is wanted: changes of the configuration and of overrides. Its other parts:
-// reconciler_start.cpp (which configuration), reconciler_push.cpp (the way to the dataplane),
-// reconciler_wait.cpp (who waits for it).
+// reconciler_start.cpp (which configuration), reconciler_trial.cpp (history, confirm, roll back),
+// reconciler_override.cpp, reconciler_push.cpp (the way to the dataplane), reconciler_wait.cpp (who waits
+// for it).
 #include "controlplane/state/reconciler.hpp"
 
 #include "controlplane/state/atomic_file.hpp"
@@ -14,15 +15,6 @@
 namespace penstock {
 
 namespace {
-
-ChangeError not_saved(const Refusal& refusal, std::string_view in_force) {
-    return {
-        .kind = ChangeErrorKind::state_not_saved,
-        .detail = fmt::format("{}: {}; {}", refusal.place, refusal.cause, in_force),
-        .remedy = refusal.remedy,
-        .diagnostics = {},
-    };
-}
 
 std::string default_host(const ServiceKey& key) {
     const std::string address = key.vip.to_string();
@@ -48,9 +40,12 @@ Reconciler::Reconciler(
       probe_start_timer_(loop),
       waiter_timer_(loop),
       refused_timer_(loop),
+      trial_timer_(loop),
       key_(loaded_.flow_hash_key),
       overrides_(std::move(loaded_.overrides)),
       last_generation_(loaded_.generation),
+      history_(std::move(*loaded_.history)),
+      confirmation_(std::move(loaded_.confirmation)),
       set_aside_(std::move(loaded_.set_aside)) {
     dataplane_.since = std::chrono::system_clock::now();
 }
@@ -60,7 +55,19 @@ Reconciler::~Reconciler() = default;
 void Reconciler::reload_file(ReloadSource source) {
     auto text = read_whole_file(config_file_, config::max_file_bytes);
     if (text && *text) {
-        apply_configuration(std::move(**text), config_file_, source, [](const ChangeResult&) {});
+        apply_configuration(
+            {.text = std::move(**text),
+             .name = config_file_,
+             .source = source,
+             .actor =
+                 {.user = {},
+                  .uid = {},
+                  .pid = {},
+                  .from = std::string(to_string(source)),
+                  .role = Role::administer},
+             .confirm_within = std::nullopt},
+            [](const ChangeResult&) {}
+        );
         return;
     }
     const std::string reason =
@@ -73,22 +80,22 @@ void Reconciler::reload_file(ReloadSource source) {
     report_reload(source, ReloadResult::invalid, reason);
 }
 
-void Reconciler::apply_configuration(
-    std::string text, const std::string& name, ReloadSource source, ChangeDone done
-) {
+void Reconciler::apply_configuration(ApplyRequest request, ChangeDone done) {
     config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(text, name, &warnings);
+    auto parsed = config::parse_configuration(request.text, request.name, &warnings);
     if (!parsed) {
         const std::size_t count = parsed.error().size();
-        std::string detail =
-            fmt::format("{}: {} error{}; nothing was changed", name, count, count == 1 ? "" : "s");
+        std::string detail = fmt::format(
+            "{}: {} error{}; nothing was changed", request.name, count, count == 1 ? "" : "s"
+        );
         spdlog::error("{}\n{}", detail, config::render(parsed.error()));
         events_.record(
             {.type = EventType::config_invalid,
              .severity = EventSeverity::critical,
-             .reason = fmt::format("{} (first: {})", detail, parsed.error().front().cause)}
+             .reason = fmt::format("{} (first: {})", detail, parsed.error().front().cause),
+             .actor = request.actor}
         );
-        report_reload(source, ReloadResult::invalid, detail);
+        report_reload(request.source, ReloadResult::invalid, detail);
         done(std::unexpected(ChangeError{
             .kind = ChangeErrorKind::invalid_configuration,
             .detail = std::move(detail),
@@ -99,36 +106,78 @@ void Reconciler::apply_configuration(
     }
     accept_candidate(
         std::make_shared<const Declaration>(Declaration{
-            .text = std::move(text),
+            .text = std::move(request.text),
             .configuration = std::move(*parsed),
-            .source = source,
+            .source = request.source,
             .notes = render_warnings(warnings),
+            .name = std::move(request.name),
+            .actor = std::move(request.actor),
         }),
+        request.confirm_within,
         std::move(done)
     );
 }
 
-void Reconciler::accept_candidate(DeclarationPtr candidate, ChangeDone done) {
+/// Nothing was changed: said in an event, in the status and to who asked.
+void Reconciler::fail_change(const Declaration& candidate, ChangeError error, ChangeDone done) {
+    const bool is_disk = error.kind == ChangeErrorKind::state_not_saved;
+    events_.record(
+        {.type = is_disk ? EventType::config_not_saved : EventType::config_refused,
+         .severity = is_disk ? EventSeverity::critical : EventSeverity::warning,
+         .reason = error.detail,
+         .actor = candidate.actor}
+    );
+    report_reload(
+        candidate.source, is_disk ? ReloadResult::not_saved : ReloadResult::refused, error.detail
+    );
+    done(std::unexpected(std::move(error)));
+}
+
+void Reconciler::accept_candidate(
+    DeclarationPtr candidate, std::optional<std::chrono::seconds> confirm_within, ChangeDone done
+) {
+    const bool is_way_back = candidate->source == ReloadSource::rollback ||
+                             candidate->source == ReloadSource::not_confirmed;
+    if (confirmation_ && !is_way_back) {
+        fail_change(
+            *candidate,
+            {.kind = ChangeErrorKind::confirmation_pending,
+             .detail = fmt::format(
+                 "a configuration is on trial until {}; nothing was changed",
+                 format_rfc3339(confirmation_->deadline)
+             ),
+             .remedy = "penstock confirm keeps it, penstock rollback takes it back; then try again",
+             .diagnostics = {}},
+            std::move(done)
+        );
+        return;
+    }
     if (candidate->configuration == newest().configuration) {
         finish_unchanged(std::move(candidate), std::move(done));
         return;
+    }
+    // First how to come back: a crash after it finds nothing to come back from.
+    if (confirm_within) {
+        if (auto begun = begin_trial(*confirm_within, candidate->actor); !begun) {
+            fail_change(*candidate, std::move(begun.error()), std::move(done));
+            return;
+        }
     }
     // The number first: a gap in the numbers harms nobody, a text that was refused and yet saved
     // would be applied by the next start.
     auto saved = take_next_generation();
     if (saved) {
-        saved = directory_.save_pending(candidate->text);
+        saved = directory_.save_pending(candidate->text, make_meta(*candidate));
     }
     if (!saved) {
-        ChangeError error = not_saved(saved.error(), "nothing was changed");
-        events_.record(
-            {.type = EventType::config_not_saved,
-             .severity = EventSeverity::critical,
-             .reason = error.detail}
-        );
-        report_reload(candidate->source, ReloadResult::not_saved, error.detail);
-        done(std::unexpected(std::move(error)));
+        if (confirm_within) {
+            end_trial("it could not be saved");
+        }
+        fail_change(*candidate, not_saved(saved.error(), "nothing was changed"), std::move(done));
         return;
+    }
+    if (is_way_back) {
+        end_trial(fmt::format("it was taken back ({})", to_string(candidate->source)));
     }
     candidate_ = std::move(candidate);
     rebuild_desired();
@@ -146,7 +195,8 @@ void Reconciler::accept_candidate(DeclarationPtr candidate, ChangeDone done) {
             {.type = EventType::config_pending,
              .severity = EventSeverity::warning,
              .to = std::to_string(desired_.generation),
-             .reason = "penstock-dp is away: " + dataplane_.reason}
+             .reason = "penstock-dp is away: " + dataplane_.reason,
+             .actor = candidate_->actor}
         );
     }
     wait_for_live(std::nullopt, std::move(notes), std::move(done));
@@ -156,18 +206,25 @@ void Reconciler::accept_candidate(DeclarationPtr candidate, ChangeDone done) {
 /// The text may still differ (comments, order of keys): what was applied last is what is kept.
 void Reconciler::finish_unchanged(DeclarationPtr same, ChangeDone done) {
     const bool is_pending = candidate_ != nullptr;
-    const auto saved =
-        is_pending ? directory_.save_pending(same->text) : directory_.save_applied(same->text);
+    const auto meta = make_meta(*same);
+    const auto saved = is_pending ? directory_.save_pending(same->text, meta)
+                                  : directory_.save_applied(same->text, meta);
     if (!saved) {
         done(std::unexpected(not_saved(saved.error(), "the same configuration stays in force")));
         return;
     }
     const ReloadSource source = same->source;
+    if (source == ReloadSource::rollback || source == ReloadSource::not_confirmed) {
+        end_trial("what it would go back to runs already");
+    }
     ChangeReply reply = make_reply(desired_.generation, false);
     reply.detail = is_pending ? "the same configuration is pending already"
                               : "the configuration is the same as the applied one";
     reply.notes = same->notes;
     if (!is_pending) {
+        if (same->text != current_->text) {
+            add_to_history(*same, desired_.generation);
+        }
         current_ = std::move(same);
         applied_at_ = std::chrono::system_clock::now();
     } else if (under_way_ && under_way_->declaration == candidate_) {
@@ -180,73 +237,6 @@ void Reconciler::finish_unchanged(DeclarationPtr same, ChangeDone done) {
     }
     report_reload(source, is_pending ? ReloadResult::pending : ReloadResult::applied, reply.detail);
     done(std::move(reply));
-}
-
-void Reconciler::set_admin(
-    std::string_view service, std::string_view backend, AdminState admin, ChangeDone done
-) {
-    const auto& services = newest().configuration.services;
-    const auto owner = std::ranges::find(services, service, [](const auto& item) {
-        return std::string_view(item.spec.name);
-    });
-    const BackendSpec* spec = nullptr;
-    if (owner != services.end()) {
-        const auto& backends = owner->spec.backends;
-        const auto found = std::ranges::find(backends, backend, [](const BackendSpec& item) {
-            return std::string_view(item.name);
-        });
-        spec = found == backends.end() ? nullptr : &*found;
-    }
-    if (spec == nullptr) {
-        done(std::unexpected(ChangeError{
-            .kind = ChangeErrorKind::not_found,
-            .detail = owner == services.end()
-                          ? fmt::format("there is no service '{}'", service)
-                          : fmt::format("service '{}' has no backend '{}'", service, backend),
-            .remedy = "GET /v1/backends lists them",
-            .diagnostics = {},
-        }));
-        return;
-    }
-    const BackendRef ref{.service = owner->spec.key, .backend = spec->key};
-    const BackendSpec* now = find_desired(ref);
-    const AdminState before = now == nullptr ? spec->admin : now->admin;
-    if (before == admin) {
-        ChangeReply reply = make_reply(desired_.generation, false);
-        reply.detail = fmt::format("{}/{} is {} already", service, backend, to_string(admin));
-        done(std::move(reply));
-        return;
-    }
-    Overrides changed = overrides_;
-    if (admin == spec->admin) {
-        changed.erase(ref);
-    } else {
-        changed[ref] = admin;
-    }
-    auto saved = take_next_generation(); // first, as for a candidate
-    if (saved) {
-        saved = directory_.save_overrides(changed);
-    }
-    if (!saved) {
-        done(std::unexpected(not_saved(
-            saved.error(), fmt::format("{}/{} stays {}", service, backend, to_string(before))
-        )));
-        return;
-    }
-    overrides_ = std::move(changed);
-    events_.record(
-        {.type = EventType::backend_admin,
-         .service = std::string(service),
-         .backend = std::string(backend),
-         .from = std::string(to_string(before)),
-         .to = std::string(to_string(admin)),
-         .reason = "by the API"}
-    );
-    rebuild_desired();
-    announce_services();
-    whole_needed_ = true;
-    wait_for_live(ref, {}, std::move(done));
-    push();
 }
 
 PlanInput Reconciler::make_plan_input(config::Configuration after) const {

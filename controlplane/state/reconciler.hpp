@@ -7,6 +7,8 @@
 //              current. Refused: it is dropped, and what was live stays.
 //   desired    the newest of them with overrides and health: the next thing to be live
 //   live       what the dataplane acknowledged last
+//   on trial   current or candidate, if it was applied with a time to confirm it in; the entry of the
+//              history that comes back otherwise is on disk in confirmation.json
 //
 // One message is under way at a time. While it is, or while the dataplane is away, changes only
 // alter `desired`: nothing queues but the newest. When the dataplane comes back it gets the whole
@@ -72,15 +74,24 @@ public:
     /// Reads the configuration file again.
     void reload_file(ReloadSource source);
 
-    /// `name` is used in diagnostics.
-    void apply_configuration(
-        std::string text, const std::string& name, ReloadSource source, ChangeDone done
-    );
+    /// Refused while another configuration is on trial, unless it is the way back.
+    void apply_configuration(ApplyRequest request, ChangeDone done);
 
-    /// By the names of the configuration.
-    void set_admin(
-        std::string_view service, std::string_view backend, AdminState admin, ChangeDone done
+    /// Ends the trial: what is on trial stays.
+    void confirm(const Actor& actor, ChangeDone done);
+
+    /// Makes an entry of the history the configuration that runs; without a number the one that a trial
+    /// would go back to, else the one before the newest. Ends a trial.
+    void roll_back(std::optional<std::uint64_t> number, const Actor& actor, ChangeDone done);
+
+    /// Lays an override over the configuration; what says the same as the configuration is none.
+    void set_override(const OverrideRequest& request, ChangeDone done);
+
+    /// Takes overrides away: of one backend, by the names of the configuration, or all.
+    void clear_override(
+        const std::string& service, const std::string& backend, const Actor& actor, ChangeDone done
     );
+    void clear_overrides(const Actor& actor, ChangeDone done);
 
     /// Both sides of the change that applying `after` would be, without flows; overrides and health are
     /// laid over both, and backends that are new count as up.
@@ -92,6 +103,9 @@ public:
     [[nodiscard]] const config::Configuration& configuration() const;
     [[nodiscard]] const std::string& configuration_text() const;
 
+    /// The text of configuration(); configuration_text() is that of the applied one.
+    [[nodiscard]] const std::string& newest_text() const { return newest().text; }
+
     [[nodiscard]] const DesiredState& desired() const { return desired_; }
 
     [[nodiscard]] std::optional<std::uint64_t> live_generation() const;
@@ -102,6 +116,14 @@ public:
     [[nodiscard]] const std::optional<LastReload>& last_reload() const { return last_reload_; }
 
     [[nodiscard]] const Overrides& overrides() const { return overrides_; }
+
+    [[nodiscard]] const History& history() const { return history_; }
+
+    /// The history's number of the applied configuration; 0 if it could not be written there.
+    [[nodiscard]] std::uint64_t current_number() const { return current_number_; }
+
+    /// What is on trial, if anything is.
+    [[nodiscard]] const std::optional<Confirmation>& confirmation() const { return confirmation_; }
 
     [[nodiscard]] const std::string& config_file() const { return config_file_; }
 
@@ -133,9 +155,14 @@ private:
     // reconciler_start.cpp, reconciler.cpp, reconciler_wait.cpp
     [[nodiscard]] std::expected<void, std::string> choose_configuration();
     [[nodiscard]] std::expected<void, std::string> choose_from_file();
-    [[nodiscard]] DeclarationPtr parse_saved(std::string_view name, const std::string& text);
+    [[nodiscard]] DeclarationPtr parse_saved(std::string_view name, const SealedText& saved);
     [[nodiscard]] const Declaration& newest() const;
-    void accept_candidate(DeclarationPtr candidate, ChangeDone done);
+    void accept_candidate(
+        DeclarationPtr candidate,
+        std::optional<std::chrono::seconds> confirm_within,
+        ChangeDone done
+    );
+    void fail_change(const Declaration& candidate, ChangeError error, ChangeDone done);
     [[nodiscard]] std::expected<void, Refusal> take_next_generation();
     void rebuild_desired();
     void set_probe_targets();
@@ -150,6 +177,33 @@ private:
     );
     [[nodiscard]] ChangeReply make_reply(std::uint64_t generation, bool changed) const;
     void report_reload(ReloadSource source, ReloadResult result, std::string detail);
+
+    // reconciler_trial.cpp
+    void find_current_in_history();
+    void add_to_history(const Declaration& declaration, std::uint64_t generation);
+    [[nodiscard]] std::expected<void, ChangeError>
+    begin_trial(std::chrono::seconds window, const Actor& actor);
+    void end_trial(std::string outcome);
+    void watch_trial(std::chrono::milliseconds left);
+    void end_unconfirmed();
+    void resume_trial();
+
+    // reconciler_override.cpp
+    struct Named {
+        const config::ServiceConfig* service = nullptr;
+        const BackendSpec* backend = nullptr;
+    };
+
+    [[nodiscard]] std::expected<Named, ChangeError>
+    find_named(const std::string& service, const std::string& backend) const;
+    void change_overrides(
+        Overrides changed,
+        std::optional<BackendRef> of,
+        const std::vector<Event>& events,
+        ChangeDone done
+    );
+    [[nodiscard]] std::optional<ChangeError>
+    check_last_healthy(const ServiceSpec& service, const BackendSpec& changed) const;
 
     // reconciler_push.cpp
     void link_ready(const Hello& hello, const Status& status) override;
@@ -178,12 +232,17 @@ private:
     boost::asio::steady_timer probe_start_timer_;
     boost::asio::steady_timer waiter_timer_;
     boost::asio::steady_timer refused_timer_;
+    boost::asio::steady_timer trial_timer_;
 
     FlowHashKey key_;
     Overrides overrides_;
     std::uint64_t last_generation_ = 0;
     DeclarationPtr current_;
     DeclarationPtr candidate_;
+    History history_;
+    std::uint64_t current_number_ = 0; ///< of current_ in history_
+    std::optional<Confirmation> confirmation_;
+    std::string last_trial_; ///< how the last one ended
     DesiredState desired_;
     std::map<BackendRef, std::pair<std::size_t, std::size_t>>
         places_; ///< service and backend in desired_

@@ -166,7 +166,7 @@ void Reconciler::take_whole_answer(const DataplaneLink::Answer& answer) {
 /// The dataplane runs it: from here on a restart must, too.
 void Reconciler::commit(const DeclarationPtr& declaration) {
     const std::uint64_t generation = live_->generation;
-    const auto saved = directory_.save_applied(declaration->text);
+    const auto saved = directory_.save_applied(declaration->text, make_meta(*declaration));
     current_ = declaration;
     applied_at_ = std::chrono::system_clock::now();
     const bool is_newest = candidate_ == declaration;
@@ -178,6 +178,7 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
         report_not_saved(*declaration, saved.error());
         return;
     }
+    add_to_history(*declaration, generation);
     if (is_newest) {
         if (auto removed = directory_.remove_pending(); !removed) {
             spdlog::warn("{}", to_string(removed.error()));
@@ -195,7 +196,8 @@ void Reconciler::commit(const DeclarationPtr& declaration) {
          .to = std::to_string(generation),
          .reason = fmt::format(
              "{}, by {}", describe_size(declaration->configuration), to_string(declaration->source)
-         )}
+         ),
+         .actor = declaration->actor}
     );
     if (is_newest) {
         report_reload(
@@ -313,6 +315,9 @@ void Reconciler::drop_candidate(const UnderWay& refused, const std::string& reas
     candidate_.reset();
     if (auto removed = directory_.remove_pending(); !removed) {
         spdlog::warn("{}", to_string(removed.error()));
+    }
+    if (confirmation_ && confirmation_->back_to == current_number_) {
+        end_trial("penstock-dp refused it");
     }
     rebuild_desired();
     set_probe_targets();

@@ -2,6 +2,8 @@
 // Reconciler, the start: which configuration runs.
 #include "controlplane/state/reconciler.hpp"
 
+#include "controlplane/state/actor_json.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <utility>
@@ -23,6 +25,8 @@ std::expected<void, std::string> Reconciler::start() {
     rebuild_desired();
     desired_.generation = last_generation_;
     set_probe_targets();
+    find_current_in_history();
+    resume_trial();
     // A moment for the dataplane to tell the health it has: the first probes of a restarted
     // penstock-cp must not overrule it by being quicker.
     probe_start_timer_.expires_after(std::chrono::milliseconds(500));
@@ -59,12 +63,21 @@ std::expected<void, std::string> Reconciler::choose_configuration() {
     return {};
 }
 
-DeclarationPtr Reconciler::parse_saved(std::string_view name, const std::string& text) {
+DeclarationPtr Reconciler::parse_saved(std::string_view name, const SealedText& saved) {
     config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(text, std::string(name), &warnings);
+    auto parsed = config::parse_configuration(saved.text, std::string(name), &warnings);
     if (parsed) {
+        const auto* name_then = saved.meta.if_contains("name");
+        const auto* actor = saved.meta.if_contains("actor");
         return std::make_shared<const Declaration>(Declaration{
-            .text = text, .configuration = std::move(*parsed), .notes = render_warnings(warnings)
+            .text = saved.text,
+            .configuration = std::move(*parsed),
+            .notes = render_warnings(warnings),
+            .name = name_then != nullptr && name_then->is_string()
+                        ? std::string(name_then->get_string())
+                        : std::string(name),
+            .actor =
+                actor != nullptr && actor->is_object() ? read_actor(actor->get_object()) : Actor{},
         });
     }
     const std::string& cause = parsed.error().front().cause;
@@ -88,7 +101,7 @@ std::expected<void, std::string> Reconciler::choose_from_file() {
     if (!read) {
         return std::unexpected(read.error());
     }
-    if (auto saved = directory_.save_pending(read->text); !saved) {
+    if (auto saved = directory_.save_pending(read->text, make_meta(*read)); !saved) {
         return std::unexpected(to_string(saved.error()));
     }
     candidate_ = std::make_shared<const Declaration>(std::move(*read));

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every file of the directory has its own way to be read, found damaged and
+// replaced by what was good before.
 #include "controlplane/state/state_directory.hpp"
 
 #include "controlplane/config/parse.hpp"
@@ -11,6 +13,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -20,10 +23,13 @@
 
 namespace penstock {
 
+namespace json = boost::json;
+
 namespace {
 
+constexpr std::string_view format_text = "1\n";
 constexpr std::size_t max_overrides_bytes = 16U << 20U; // max_backends entries are 2 MB
-constexpr std::size_t max_small_bytes = 4096;
+constexpr std::size_t max_small_bytes = 16384;
 constexpr mode_t secret_mode = 0600;
 constexpr mode_t file_mode = 0640;
 
@@ -105,26 +111,145 @@ StateDirectory::~StateDirectory() {
 }
 
 std::expected<LoadedState, Refusal> StateDirectory::load() {
+    auto format = read_whole_file(path_of("format"), max_small_bytes);
+    if (!format) {
+        return std::unexpected(format.error());
+    }
+    if (*format && **format != format_text) {
+        return std::unexpected(Refusal{
+            .place = path_of("format"),
+            .cause = "the state directory is of another version",
+            .remedy = "start the penstock-cp that wrote it, or choose another directory with "
+                      "--state-dir",
+        });
+    }
+    is_unsealed_ = !*format;
     LoadedState state;
-    auto applied = read_whole_file(applied_path(), config::max_file_bytes);
-    if (!applied) {
-        return std::unexpected(applied.error());
-    }
-    auto pending = read_whole_file(path_of("pending.toml"), config::max_file_bytes);
-    if (!pending) {
-        return std::unexpected(pending.error());
-    }
-    state.applied = std::move(*applied);
-    state.pending = std::move(*pending);
-    for (const auto step :
-         {&StateDirectory::load_key,
-          &StateDirectory::load_generation,
-          &StateDirectory::load_overrides}) {
+    for (const auto step : {
+             &StateDirectory::load_key,
+             &StateDirectory::load_generation,
+             &StateDirectory::load_overrides,
+             &StateDirectory::load_configurations,
+             &StateDirectory::load_confirmation,
+         }) {
         if (auto done = (this->*step)(state); !done) {
             return std::unexpected(done.error());
         }
     }
+    if (auto done = finish_format(state); !done) {
+        return std::unexpected(done.error());
+    }
     return state;
+}
+
+/// What an earlier version left gets its seals, so that a missing one is damage from now on.
+std::expected<void, Refusal> StateDirectory::finish_format(const LoadedState& state) {
+    if (!is_unsealed_) {
+        return {};
+    }
+    is_unsealed_ = false;
+    std::expected<void, Refusal> saved;
+    if (state.applied && !state.applied->is_sealed) {
+        saved = save_applied(state.applied->text, {});
+    }
+    if (saved && state.pending && !state.pending->is_sealed) {
+        saved = save_pending(state.pending->text, {});
+    }
+    if (saved && !state.overrides.empty()) {
+        saved = save_overrides(state.overrides);
+    }
+    if (saved && state.generation > 0) {
+        saved = save_generation(state.generation);
+    }
+    return saved ? write_file_atomically(path_of("format"), format_text, file_mode) : saved;
+}
+
+std::expected<std::optional<SealedText>, Refusal> StateDirectory::load_sealed(
+    std::string_view name, std::size_t max_bytes, std::string_view consequence, LoadedState& state
+) {
+    auto content = read_whole_file(path_of(name), max_bytes);
+    if (!content) {
+        return std::unexpected(content.error());
+    }
+    if (!*content) {
+        return std::nullopt;
+    }
+    auto sealed = unseal(**content);
+    if (sealed && (sealed->is_sealed || is_unsealed_)) {
+        return std::move(*sealed);
+    }
+    const std::string cause =
+        sealed ? "its last line, with the checksum, is missing" : sealed.error();
+    if (auto noted = note_damage(name, cause, consequence, state); !noted) {
+        return std::unexpected(noted.error());
+    }
+    return std::nullopt;
+}
+
+std::expected<void, Refusal> StateDirectory::note_damage(
+    std::string_view name, std::string_view cause, std::string_view consequence, LoadedState& state
+) {
+    auto sentence = set_aside(name, fmt::format("{}; {}", cause, consequence));
+    if (!sentence) {
+        return std::unexpected(sentence.error());
+    }
+    state.set_aside.push_back(std::move(*sentence));
+    return {};
+}
+
+std::expected<void, Refusal> StateDirectory::load_configurations(LoadedState& state) {
+    auto history = History::open(path_of("history"), state.set_aside);
+    if (!history) {
+        return std::unexpected(history.error());
+    }
+    state.history = std::move(*history);
+    const std::size_t damaged = state.set_aside.size();
+    const HistoryEntry* newest = state.history->newest();
+    auto applied = load_sealed(
+        "applied.toml",
+        config::max_file_bytes + max_small_bytes,
+        newest == nullptr ? std::string("there is no older one")
+                          : fmt::format("number {} of the history takes its place", newest->number),
+        state
+    );
+    if (!applied) {
+        return std::unexpected(applied.error());
+    }
+    state.applied = std::move(*applied);
+    if (!state.applied && state.set_aside.size() > damaged && newest != nullptr) {
+        if (auto text = state.history->read(newest->number)) {
+            state.applied = SealedText{.text = std::move(*text), .meta = {}, .is_sealed = true};
+        }
+    }
+    auto pending = load_sealed(
+        "pending.toml",
+        config::max_file_bytes + max_small_bytes,
+        "the applied configuration stays in force: apply that change again",
+        state
+    );
+    if (!pending) {
+        return std::unexpected(pending.error());
+    }
+    state.pending = std::move(*pending);
+    return {};
+}
+
+std::expected<void, Refusal> StateDirectory::load_confirmation(LoadedState& state) {
+    constexpr std::string_view consequence =
+        "the configuration that was on trial stays: roll it back by hand if it should not";
+    auto sealed = load_sealed("confirmation.json", max_small_bytes, consequence, state);
+    if (!sealed) {
+        return std::unexpected(sealed.error());
+    }
+    if (!*sealed) {
+        return {};
+    }
+    auto confirmation = parse_confirmation((*sealed)->text);
+    if (!confirmation) {
+        return note_damage("confirmation.json", confirmation.error(), consequence, state);
+    }
+    state.confirmation = std::move(*confirmation);
+    return {};
 }
 
 std::expected<void, Refusal> StateDirectory::load_key(LoadedState& state) {
@@ -158,63 +283,85 @@ std::expected<void, Refusal> StateDirectory::load_key(LoadedState& state) {
 }
 
 std::expected<void, Refusal> StateDirectory::load_generation(LoadedState& state) {
-    auto content = read_whole_file(path_of("generation"), max_small_bytes);
-    if (!content) {
-        return std::unexpected(content.error());
+    constexpr std::string_view consequence = "counting goes on from what the dataplane has";
+    auto sealed = load_sealed("generation", max_small_bytes, consequence, state);
+    if (!sealed) {
+        return std::unexpected(sealed.error());
     }
-    if (!*content) {
+    if (!*sealed) {
         return {};
     }
-    const std::string& text = **content;
+    const std::string& text = (*sealed)->text;
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), state.generation);
     if (error == std::errc{} && std::string_view(end, text.data() + text.size()) == "\n") {
         return {};
     }
     state.generation = 0;
-    auto sentence =
-        set_aside("generation", "it is no number; counting goes on from what the dataplane has");
-    if (!sentence) {
-        return std::unexpected(sentence.error());
-    }
-    state.set_aside.push_back(std::move(*sentence));
-    return {};
+    return note_damage("generation", "it is no number", consequence, state);
 }
 
 std::expected<void, Refusal> StateDirectory::load_overrides(LoadedState& state) {
-    auto content = read_whole_file(path_of("overrides.json"), max_overrides_bytes);
-    if (!content) {
-        return std::unexpected(content.error());
+    // Twice at most: a damaged one is set aside, and then the one before is looked at.
+    for (const auto* name : {"overrides.json", "overrides.json.previous"}) {
+        const bool is_first = std::string_view(name) == "overrides.json";
+        const std::string_view consequence =
+            is_first ? "what overrides there were before the last change of them is used: look at "
+                       "penstock override list"
+                     : "every override is lost: set them again";
+        const std::size_t damaged = state.set_aside.size();
+        auto sealed = load_sealed(name, max_overrides_bytes, consequence, state);
+        if (!sealed) {
+            return std::unexpected(sealed.error());
+        }
+        if (*sealed) {
+            auto overrides = parse_overrides((*sealed)->text);
+            if (overrides) {
+                state.overrides = std::move(*overrides);
+                return {};
+            }
+            if (auto noted = note_damage(name, overrides.error().cause, consequence, state);
+                !noted) {
+                return noted;
+            }
+        }
+        if (state.set_aside.size() == damaged) {
+            return {}; // there is none
+        }
     }
-    if (!*content) {
-        return {};
-    }
-    auto overrides = parse_overrides(**content);
-    if (overrides) {
-        state.overrides = std::move(*overrides);
-        return {};
-    }
-    auto sentence = set_aside(
-        "overrides.json",
-        overrides.error().cause + "; every drain and disable is lost: set them again"
-    );
-    if (!sentence) {
-        return std::unexpected(sentence.error());
-    }
-    state.set_aside.push_back(std::move(*sentence));
     return {};
 }
 
-std::expected<void, Refusal> StateDirectory::save_applied(std::string_view text) {
-    return write_file_atomically(applied_path(), text, file_mode);
+std::expected<void, Refusal>
+StateDirectory::save_applied(std::string_view text, const json::object& meta) {
+    return save_configuration("applied.toml", text, meta);
 }
 
-std::expected<void, Refusal> StateDirectory::save_pending(std::string_view text) {
-    return write_file_atomically(path_of("pending.toml"), text, file_mode);
+std::expected<void, Refusal>
+StateDirectory::save_pending(std::string_view text, const json::object& meta) {
+    return save_configuration("pending.toml", text, meta);
+}
+
+std::expected<void, Refusal> StateDirectory::save_configuration(
+    std::string_view name, std::string_view text, const json::object& meta
+) {
+    const std::string content = seal(text, meta);
+    if (content.size() > config::max_file_bytes) {
+        return std::unexpected(Refusal{
+            .place = path_of(name),
+            .cause = "with its last line it would be larger than a configuration may be",
+            .remedy = "shorten the configuration, for example its comments",
+        });
+    }
+    return write_file_atomically(path_of(name), content, file_mode);
 }
 
 std::expected<void, Refusal> StateDirectory::remove_pending() {
-    const std::string path = path_of("pending.toml");
+    return remove("pending.toml");
+}
+
+std::expected<void, Refusal> StateDirectory::remove(std::string_view name) {
+    const std::string path = path_of(name);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
         return fail(path, "cannot be removed", errno, "remove it by hand");
     }
@@ -222,11 +369,34 @@ std::expected<void, Refusal> StateDirectory::remove_pending() {
 }
 
 std::expected<void, Refusal> StateDirectory::save_overrides(const Overrides& overrides) {
-    return write_file_atomically(path_of("overrides.json"), format_overrides(overrides), file_mode);
+    const std::string path = path_of("overrides.json");
+    const std::string previous = path + ".previous";
+    // A second name for the old content; without one there is simply nothing to fall back on.
+    ::unlink(previous.c_str());
+    if (::link(path.c_str(), previous.c_str()) != 0 && errno != ENOENT) {
+        spdlog::warn(
+            "{}: no copy of the overrides before: {}",
+            previous,
+            std::generic_category().message(errno)
+        );
+    }
+    return write_file_atomically(path, seal(format_overrides(overrides), {}), file_mode);
+}
+
+std::expected<void, Refusal> StateDirectory::save_confirmation(const Confirmation& confirmation) {
+    return write_file_atomically(
+        path_of("confirmation.json"), seal(format_confirmation(confirmation), {}), file_mode
+    );
+}
+
+std::expected<void, Refusal> StateDirectory::remove_confirmation() {
+    return remove("confirmation.json");
 }
 
 std::expected<void, Refusal> StateDirectory::save_generation(std::uint64_t generation) {
-    return write_file_atomically(path_of("generation"), fmt::format("{}\n", generation), file_mode);
+    return write_file_atomically(
+        path_of("generation"), seal(fmt::format("{}\n", generation), {}), file_mode
+    );
 }
 
 std::expected<std::string, Refusal>

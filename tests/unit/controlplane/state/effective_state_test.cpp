@@ -48,7 +48,8 @@ TEST(EffectiveState, LaysOverridesAndHealthOverTheConfiguration) {
     const BackendRef first = ref_of(configuration, 0);
     const DesiredState state = make_effective_state(
         configuration,
-        {{ref_of(configuration, 1), AdminState::drain}},
+        {{ref_of(configuration, 1),
+          Override{.admin = AdminState::drain, .weight = {}, .actor = {}, .since = {}}}},
         [&](const BackendRef& ref) { return ref == first ? Health::up : Health::down; },
         {1, 2, 3},
         7
@@ -73,7 +74,9 @@ TEST(EffectiveState, OverridesEndWithTheirBackend) {
     BackendRef gone = ref_of(configuration, 0);
     gone.backend.port = 9999;
     const Overrides overrides{
-        {gone, AdminState::drain}, {ref_of(configuration, 0), AdminState::disabled}
+        {gone, Override{.admin = AdminState::drain, .weight = {}, .actor = {}, .since = {}}},
+        {ref_of(configuration, 0),
+         Override{.admin = AdminState::disabled, .weight = {}, .actor = {}, .since = {}}}
     };
     const Overrides kept = keep_known_overrides(overrides, configuration);
     EXPECT_EQ(kept.size(), 1U);
