@@ -5,6 +5,7 @@
                          ╚═══ web-1, web-2, web-3
 """
 
+import os
 import signal
 
 import pytest
@@ -13,7 +14,7 @@ from lab.measure import RunningLoad
 from lab.processes import wait_until
 from lab.topology import VIP, BackendPlan
 
-RELOADS = 20
+RELOADS = int(os.environ.get("PENSTOCK_RELOADS", "20"))
 
 
 def weighted(lab, first_weight: int) -> str:
@@ -31,6 +32,34 @@ def test_reloads_under_load_lose_nothing(lab, balancer):
     made = load.finish()
     assert not made.failures(), made.failure_kinds()
     assert balancer.cli_json("status")["generation"]["live"] >= first + RELOADS
+
+
+def test_apply_that_nobody_confirms_comes_back_under_load(lab, balancer):
+    before = balancer.backend(lab.backends[0].name)["weight"]
+    load = RunningLoad(lab, VIP, rate=150)
+    balancer.write(weighted(lab, before - 7))
+    reply = balancer.cli_json("apply", "--confirm", "2s", str(balancer.file))
+    assert reply["result"] == "live" and reply["confirmation"]
+    assert balancer.backend(lab.backends[0].name)["weight"] == before - 7
+    wait_until("the way back", lambda: balancer.backend(lab.backends[0].name)["weight"] == before, 10.0)
+    made = load.finish()
+    assert not made.failures(), made.failure_kinds()
+    newest = balancer.cli_json("history")["history"][0]
+    assert newest["source"] == "not-confirmed"
+
+
+def test_diff_sees_live_flows_and_changes_nothing(lab, balancer):
+    generation = balancer.cli_json("status")["generation"]
+    load = RunningLoad(lab, VIP, rate=150)
+    wait_until("flows", lambda: balancer.cli_json("stats")["totals"]["flows"] > 20, 10.0)
+    first, *others = lab.backends
+    balancer.write(configuration_text([ServicePlan(backends=tuple(others))]))
+    plan = balancer.cli_json("diff", str(balancer.file))
+    assert not load.finish().failures()
+    assert plan["flows"] > 0 and plan["flows_cut"] == 0 and 0 < plan["flows_drained"] < plan["flows"]
+    assert plan["services"][0]["backends"][0]["name"] == first.name
+    assert 0.25 < plan["moved_share"] < 0.5, "the slots of one of three, and few others"
+    assert balancer.cli_json("status")["generation"] == generation
 
 
 def test_sighup_takes_the_file(lab, balancer):

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
@@ -205,6 +206,20 @@ std::optional<Number> parse_number(std::string_view text) {
     return value;
 }
 
+/// "1.5", "1.5s", "500ms", "5m", "1h".
+std::optional<double> parse_seconds(std::string_view text) {
+    constexpr std::array<std::pair<std::string_view, double>, 4> units{
+        {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}}
+    };
+    for (const auto& [unit, factor] : units) {
+        if (text.ends_with(unit)) {
+            const auto number = parse_number<double>(text.substr(0, text.size() - unit.size()));
+            return number ? std::optional(*number * factor) : std::nullopt;
+        }
+    }
+    return parse_number<double>(text);
+}
+
 std::expected<void, Failure>
 check_value(const Command& command, const Option& option, std::string_view value) {
     const auto refuse = [&](std::string_view wanted) {
@@ -227,10 +242,10 @@ check_value(const Command& command, const Option& option, std::string_view value
         break;
     }
     case OptionKind::seconds: {
-        const auto number = parse_number<double>(value);
+        const auto number = parse_seconds(value);
         // Written so that NaN is refused too.
         if (!number || !(*number > 0 && *number <= max_option_seconds))
-            return refuse("a number of seconds above 0 and at most 86400");
+            return refuse("a number of seconds above 0 and at most 86400, or 500ms, 60s, 5m");
         break;
     }
     }
@@ -255,7 +270,8 @@ check_arguments(const Command& command, std::span<const std::string> given) {
         }
         ++i;
     }
-    if (given.size() > command.arguments.size()) {
+    const bool many = !command.arguments.empty() && command.arguments.back().many;
+    if (given.size() > command.arguments.size() && !many) {
         return std::unexpected(usage_failure(
             fmt::format("'{}' does not take '{}'", command.words, given[command.arguments.size()]),
             ask_help(command.words)
@@ -316,9 +332,14 @@ std::optional<std::uint64_t> Invocation::count(std::string_view option) const {
     return found == options.end() ? std::nullopt : parse_number<std::uint64_t>(found->second);
 }
 
+std::string Invocation::text(std::string_view option) const {
+    const auto found = options.find(option);
+    return found == options.end() ? std::string{} : found->second;
+}
+
 std::optional<double> Invocation::seconds(std::string_view option) const {
     const auto found = options.find(option);
-    return found == options.end() ? std::nullopt : parse_number<double>(found->second);
+    return found == options.end() ? std::nullopt : parse_seconds(found->second);
 }
 
 std::expected<Invocation, Failure> parse_topic(std::span<const std::string> words) {

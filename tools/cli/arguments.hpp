@@ -39,6 +39,8 @@ struct Invocation {
 
     [[nodiscard]] std::optional<std::uint64_t> count(std::string_view option) const;
     [[nodiscard]] std::optional<double> seconds(std::string_view option) const;
+    /// Empty if it was not given.
+    [[nodiscard]] std::string text(std::string_view option) const;
 };
 
 /// `arguments` without the program's name; `environment_socket` is PENSTOCK_SOCKET, empty if unset.

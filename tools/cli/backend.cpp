@@ -1,60 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// penstock backend list, drain, enable and disable.
+// penstock backend list, drain, enable, maint and weight.
 #include "tools/cli/arguments.hpp"
+#include "tools/cli/backend_name.hpp"
 #include "tools/cli/backend_table.hpp"
 #include "tools/cli/change.hpp"
 #include "tools/cli/control_client.hpp"
 #include "tools/cli/document.hpp"
+#include "tools/cli/drain_wait.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/run.hpp"
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace penstock::cli {
 namespace {
 
-struct BackendName {
-    std::string service;
-    std::string backend;
-};
-
-std::expected<BackendName, Failure> split_name(const std::string& text) {
-    const std::size_t slash = text.find('/');
-    if (slash == std::string::npos || slash == 0 || slash + 1 == text.size() ||
-        text.find('/', slash + 1) != std::string::npos) {
-        return std::unexpected(Failure{
-            .code = ExitCode::usage,
-            .cause = fmt::format("'{}' is not SERVICE/BACKEND", text),
-            .remedy = "for example web/web-2. Their names: penstock backend list"
-        });
+/// One change after the other; the first that fails ends it, and says which were done.
+RunResult change_backends(
+    const std::vector<BackendName>& names,
+    std::string_view verb,
+    ControlClient& client,
+    const Invocation& invocation,
+    Output& output
+) {
+    RunResult result = ExitCode::ok;
+    for (const BackendName& name : names) {
+        const std::string what = fmt::format("{}/{}: {}", name.service, name.backend, verb);
+        const auto reply = client.post(
+            backend_path(name, verb) + (invocation.has("force") ? "?force=true" : ""), "", "", what
+        );
+        if (!reply) {
+            Failure failure = reply.error();
+            if (names.size() > 1)
+                failure.cause =
+                    fmt::format("{}: {}; the ones before it are done", what, failure.cause);
+            return std::unexpected(std::move(failure));
+        }
+        Document document(*reply);
+        const RunResult one = report_change(document, *reply, what, invocation, output);
+        if (!one)
+            return one;
+        if (*one != ExitCode::ok)
+            result = one;
     }
-    return BackendName{.service = text.substr(0, slash), .backend = text.substr(slash + 1)};
+    return result;
 }
 
-RunResult change_backend(const Invocation& invocation, Output& output, std::string_view verb) {
-    const auto name = split_name(invocation.arguments[0]);
-    if (!name)
-        return std::unexpected(name.error());
+RunResult change_all(const Invocation& invocation, Output& output, std::string_view verb) {
+    const auto names = split_names(invocation.arguments);
+    if (!names)
+        return std::unexpected(names.error());
     ControlClient client(invocation.socket, invocation.timeout_s, output);
-    const std::string what = fmt::format("{}: {}", invocation.arguments[0], verb);
-    const auto reply = client.post(
-        fmt::format(
-            "/v1/services/{}/backends/{}/{}",
-            escape_segment(name->service),
-            escape_segment(name->backend),
-            verb
-        ),
-        "",
-        "",
-        what
-    );
-    if (!reply)
-        return std::unexpected(reply.error());
-    Document document(*reply);
-    return report_change(document, *reply, what, invocation, output);
+    return change_backends(*names, verb, client, invocation, output);
 }
 
 } // namespace
@@ -81,15 +84,57 @@ RunResult run_backend_list(const Invocation& invocation, Output& output) {
 }
 
 RunResult run_backend_drain(const Invocation& invocation, Output& output) {
-    return change_backend(invocation, output, "drain");
+    if (!invocation.has("wait"))
+        return change_all(invocation, output, "drain");
+    const auto names = split_names(invocation.arguments);
+    if (!names)
+        return std::unexpected(names.error());
+    // --timeout bounds the wait, so the requests keep a limit of their own.
+    constexpr double request_timeout_s = 10;
+    constexpr double wait_s = 60;
+    ControlClient client(invocation.socket, request_timeout_s, output);
+    const RunResult changed = change_backends(*names, "drain", client, invocation, output);
+    if (!changed || *changed != ExitCode::ok)
+        return changed;
+    return wait_for_drain(
+        *names, invocation.seconds("timeout").value_or(wait_s), client, invocation, output
+    );
 }
 
 RunResult run_backend_enable(const Invocation& invocation, Output& output) {
-    return change_backend(invocation, output, "enable");
+    return change_all(invocation, output, "enable");
 }
 
-RunResult run_backend_disable(const Invocation& invocation, Output& output) {
-    return change_backend(invocation, output, "disable");
+RunResult run_backend_maint(const Invocation& invocation, Output& output) {
+    return change_all(invocation, output, "maint");
+}
+
+RunResult run_backend_weight(const Invocation& invocation, Output& output) {
+    const auto names = split_names(std::span(invocation.arguments).first(1));
+    if (!names)
+        return std::unexpected(names.error());
+    const std::string& text = invocation.arguments[1];
+    std::uint16_t weight = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), weight);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+        return std::unexpected(Failure{
+            .code = ExitCode::usage,
+            .cause = fmt::format("'{}' is no weight", text),
+            .remedy = "give a whole number from 0 to 65535"
+        });
+    }
+    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    const std::string what = fmt::format("{}: weight {}", invocation.arguments[0], weight);
+    const auto reply = client.change(
+        "PUT",
+        backend_path(names->front(), "weight") + (invocation.has("force") ? "?force=true" : ""),
+        fmt::format("{{\"weight\":{}}}", weight),
+        what
+    );
+    if (!reply)
+        return std::unexpected(reply.error());
+    Document document(*reply);
+    return report_change(document, *reply, what, invocation, output);
 }
 
 } // namespace penstock::cli

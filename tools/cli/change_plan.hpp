@@ -19,9 +19,9 @@ class ControlClient;
 class Object;
 class Output;
 
-/// The plan. Diagnostics of a configuration that is refused are printed, unless `json`.
+/// The plan, or why the control plane makes none.
 [[nodiscard]] std::expected<boost::json::value, Failure>
-fetch_plan(const ConfigurationText& source, ControlClient& client, Output& output, bool json);
+fetch_plan(const ConfigurationText& source, ControlClient& client);
 
 /// "1.2 % of the slots move; of 120 live flows, 0 cut and 12 drained".
 [[nodiscard]] std::string summarize_plan(const Object& plan);

@@ -20,10 +20,10 @@ class Output;
 struct Invocation;
 
 enum class OptionKind : std::uint8_t {
-    flag,    ///< takes no value
-    text,    ///< any value that is not empty
-    count,   ///< a whole number, 0 … 2^63-1
-    seconds, ///< a decimal number above 0, at most max_option_seconds
+    flag,  ///< takes no value
+    text,  ///< any value that is not empty
+    count, ///< a whole number, 0 … 2^63-1
+    seconds, ///< a decimal number above 0, at most max_option_seconds; also "500ms", "60s", "5m", "1h"
 };
 
 inline constexpr double max_option_seconds = 86400;
@@ -39,6 +39,7 @@ struct Argument {
     std::string_view name; ///< as help writes it: "FILE"
     bool required = true;
     std::string_view text;
+    bool many = false; ///< the last one only: one or more
 };
 
 struct Example {
@@ -64,6 +65,11 @@ struct Command {
 };
 
 [[nodiscard]] std::span<const Command> commands();
+
+// The rows of the table by noun (command_….cpp); commands() has all of them.
+[[nodiscard]] std::span<const Command> configuration_commands();
+[[nodiscard]] std::span<const Command> backend_commands();
+[[nodiscard]] std::span<const Command> look_commands();
 
 /// Flags that every command takes.
 [[nodiscard]] std::span<const Option> global_options();

@@ -196,11 +196,48 @@ std::expected<boost::json::value, Failure> ControlClient::post(
          .body = body,
          .content_type = content_type,
          .what = what,
-         .post = true}
+         .method = "POST"}
+    );
+}
+
+std::expected<boost::json::value, Failure> ControlClient::change(
+    std::string_view method, std::string_view path, std::string_view body, std::string_view what
+) {
+    return send(
+        {.path = std::string(path),
+         .body = body,
+         .content_type = body.empty() ? "" : "application/json",
+         .what = what,
+         .method = std::string(method)}
+    );
+}
+
+std::expected<std::string, Failure> ControlClient::get_text(std::string_view path) {
+    return exchange(
+        {.path = std::string(path),
+         .body = {},
+         .content_type = {},
+         .what = "waiting for the control plane"}
     );
 }
 
 std::expected<boost::json::value, Failure> ControlClient::send(const Request& request) {
+    const auto body = exchange(request);
+    if (!body)
+        return std::unexpected(body.error());
+    boost::json::error_code error;
+    boost::json::value document = boost::json::parse(*body, error);
+    if (error) {
+        return std::unexpected(Failure{
+            .code = ExitCode::refused,
+            .cause = fmt::format("the reply of {} is not JSON: {}", socket_, error.message()),
+            .remedy = "is it penstock-cp that listens there?"
+        });
+    }
+    return document;
+}
+
+std::expected<std::string, Failure> ControlClient::exchange(const Request& request) {
     // libcurl would call this a failure to resolve.
     if (socket_.size() >= sizeof(sockaddr_un{}.sun_path))
         return std::unexpected(
@@ -225,11 +262,14 @@ std::expected<boost::json::value, Failure> ControlClient::send(const Request& re
     curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, show_progress);
     curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &transfer);
-    if (request.post) {
+    if (request.method != "GET") {
         curl_easy_setopt(handle.get(), CURLOPT_POST, 1L);
+        curl_easy_setopt(handle.get(), CURLOPT_CUSTOMREQUEST, request.method.c_str());
         // Its size follows, so no NUL is needed.
         // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
-        curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, request.body.data());
+        curl_easy_setopt(
+            handle.get(), CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.data()
+        );
         curl_easy_setopt(
             handle.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size())
         );
@@ -247,18 +287,11 @@ std::expected<boost::json::value, Failure> ControlClient::send(const Request& re
         return std::unexpected(transfer_failure(code, handle.get(), transfer, socket_, timeout_s_));
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status <= 299)
+        return std::move(transfer.body);
     boost::json::error_code error;
-    boost::json::value document = boost::json::parse(transfer.body, error);
-    if (status < 200 || status > 299)
-        return std::unexpected(refusal(status, error ? boost::json::value{} : document, socket_));
-    if (error) {
-        return std::unexpected(Failure{
-            .code = ExitCode::refused,
-            .cause = fmt::format("the reply of {} is not JSON: {}", socket_, error.message()),
-            .remedy = "is it penstock-cp that listens there?"
-        });
-    }
-    return document;
+    const boost::json::value problem = boost::json::parse(transfer.body, error);
+    return std::unexpected(refusal(status, error ? boost::json::value{} : problem, socket_));
 }
 
 std::string escape_segment(std::string_view text) {

@@ -37,16 +37,26 @@ public:
         std::string_view what
     );
 
+    /// As post(), for a change of another method: "PUT", "DELETE".
+    [[nodiscard]] std::expected<boost::json::value, Failure> change(
+        std::string_view method, std::string_view path, std::string_view body, std::string_view what
+    );
+
+    /// A document that is no JSON: a configuration.
+    [[nodiscard]] std::expected<std::string, Failure> get_text(std::string_view path);
+
 private:
     struct Request {
         std::string path;
         std::string_view body;
         std::string_view content_type;
         std::string_view what;
-        bool post = false;
+        std::string method = "GET";
     };
 
     [[nodiscard]] std::expected<boost::json::value, Failure> send(const Request& request);
+    /// The body of a good reply.
+    [[nodiscard]] std::expected<std::string, Failure> exchange(const Request& request);
 
     std::string socket_;
     double timeout_s_;

@@ -84,17 +84,13 @@ std::string summarize_plan(const Object& plan) {
 }
 
 std::expected<boost::json::value, Failure>
-fetch_plan(const ConfigurationText& source, ControlClient& client, Output& output, bool json) {
-    auto reply = client.post(
+fetch_plan(const ConfigurationText& source, ControlClient& client) {
+    return client.post(
         "/v1/config/diff?name=" + escape_segment(source.name),
         source.text,
         "application/toml",
         fmt::format("comparing {}", source.name)
     );
-    if (!reply && !json) {
-        print_diagnostics(reply.error(), output);
-    }
-    return reply;
 }
 
 void print_diagnostics(const Failure& failure, Output& output) {
@@ -114,9 +110,12 @@ RunResult run_diff(const Invocation& invocation, Output& output) {
     if (!source)
         return std::unexpected(unreadable(source.error()));
     ControlClient client(invocation.socket, invocation.timeout_s, output);
-    const auto reply = fetch_plan(*source, client, output, invocation.json);
-    if (!reply)
+    const auto reply = fetch_plan(*source, client);
+    if (!reply) {
+        if (!invocation.json)
+            print_diagnostics(reply.error(), output);
         return std::unexpected(reply.error());
+    }
     if (invocation.json) {
         output.print_json(*reply);
         return ExitCode::ok;

@@ -2,6 +2,7 @@
 #include "tools/cli/help.hpp"
 
 #include "tools/cli/exit_code.hpp"
+#include "tools/cli/man_page.hpp"
 #include "tools/cli/output.hpp"
 #include "tools/cli/run.hpp"
 
@@ -97,9 +98,11 @@ Pairs describe_exit_codes() {
 
 std::string usage_words(const Command& command) {
     std::string line(command.words);
-    for (const Argument& argument : command.arguments)
+    for (const Argument& argument : command.arguments) {
         line += argument.required ? fmt::format(" {}", argument.name)
                                   : fmt::format(" [{}]", argument.name);
+        line += argument.many ? "…" : "";
+    }
     return line;
 }
 
@@ -209,6 +212,10 @@ std::string help_text(const Invocation& invocation) {
 RunResult run_help(const Invocation& invocation, Output& output) {
     if (invocation.has("markdown")) {
         output.print(reference_page());
+        return ExitCode::ok;
+    }
+    if (invocation.has("man")) {
+        output.print(man_page());
         return ExitCode::ok;
     }
     const auto topic = parse_topic(invocation.arguments);

@@ -8,9 +8,11 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace penstock::cli {
@@ -26,6 +28,14 @@ std::expected<ExitCode, Failure> run(const Invocation& invocation, Output& outpu
         return ExitCode::ok;
     case Action::run:
         break;
+    }
+    const auto every_s = invocation.seconds("watch");
+    while (every_s && !output.broken()) {
+        output.clear_screen();
+        if (auto result = invocation.command->run(invocation, output); !result)
+            return result;
+        output.flush();
+        std::this_thread::sleep_for(std::chrono::duration<double>(*every_s));
     }
     return invocation.command->run(invocation, output);
 }

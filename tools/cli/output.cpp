@@ -126,6 +126,21 @@ void Output::clear_progress() {
     progress_shown_ = false;
 }
 
+bool Output::ask(std::string_view question) {
+    clear_progress();
+    write(error_, fmt::format("{} [y/N] ", make_printable(question)));
+    (void)std::fflush(error_);
+    const int answer = std::getchar();
+    for (int rest = answer; rest != '\n' && rest != EOF;)
+        rest = std::getchar();
+    return answer == 'y' || answer == 'Y';
+}
+
+void Output::clear_screen() {
+    if (out_terminal_)
+        write(out_, "\x1b[H\x1b[2J");
+}
+
 std::string Output::painted(std::string_view text, Colour colour) const {
     return paint(text, colour, out_terminal_ && colour_);
 }

@@ -43,10 +43,18 @@ public:
     /// A line of progress that the next print replaces; on a terminal only, elsewhere nothing.
     void print_progress(std::string_view text);
 
+    /// Asks on the error stream, reads a line of standard input: whether it says yes.
+    [[nodiscard]] bool ask(std::string_view question);
+
+    /// On a terminal: what follows begins on an empty screen. Elsewhere nothing.
+    void clear_screen();
+
     /// Text in colour, if there are colours.
     [[nodiscard]] std::string painted(std::string_view text, Colour colour) const;
 
     [[nodiscard]] bool terminal() const { return out_terminal_; }
+
+    [[nodiscard]] bool error_terminal() const { return error_terminal_; }
 
     /// So that a reader who follows sees everything up to here.
     void flush();

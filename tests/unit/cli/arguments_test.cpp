@@ -126,7 +126,8 @@ TEST(Arguments, RefusesWhatIsMissingOrTooMuch) {
     );
     EXPECT_EQ(
         error_of({"backend"}),
-        "'backend' needs a verb: list, drain, enable, disable | see: penstock backend --help"
+        "'backend' needs a verb: list, drain, enable, maint, disable, weight | see: penstock "
+        "backend --help"
     );
     EXPECT_EQ(
         error_of({"check"}),
@@ -140,7 +141,7 @@ TEST(Arguments, RefusesWhatIsMissingOrTooMuch) {
 }
 
 TEST(Arguments, RefusesBadValues) {
-    for (const char* value : {"0", "-1", "nan", "inf", "1e9", "2s", "", " 1"}) {
+    for (const char* value : {"0", "-1", "nan", "inf", "1e9", "2x", "", " 1"}) {
         EXPECT_NE(error_of({"status", "--timeout", value}), "accepted") << value;
         EXPECT_NE(error_of({"status", std::string("--timeout=") + value}), "accepted") << value;
     }

@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
-    do_GET = do_POST = reply
+    do_GET = do_POST = do_PUT = do_DELETE = reply
 
     def address_string(self):
         return "unix"

@@ -66,17 +66,21 @@ def test_applies_a_file(tmp_path, socket_path):
     file = tmp_path / "a file.toml"
     file.write_text(GOOD)
     name = str(file).replace("/", "%2F").replace(" ", "%20")
-    with serve(socket_path, {("POST", f"/v1/config?name={name}"): [recorded("live")]}) as server:
+    paths = [f"/v1/config/diff?name={name}", f"/v1/config?name={name}"]
+    answers = {("POST", path): [recorded(document)] for path, document in zip(paths, ("plan_nothing", "live"))}
+    with serve(socket_path, answers) as server:
         answer = run("apply", str(file), "--socket", str(socket_path))
-        assert server.requests[0][2] == GOOD.encode()
+        assert [request[1] for request in server.requests] == paths, "looks first, then applies"
+        assert [request[2] for request in server.requests] == [GOOD.encode()] * 2
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout == f"{file} (1 service, 2 backends): live, generation 8\n"
     assert "note: [dataplane] has changed: takes effect when penstock-dp restarts" in answer.stderr
 
 
 def test_apply_prints_diagnostics_of_the_control_plane(socket_path):
-    path = "/v1/config?name=%3Cstdin%3E"
-    with serve(socket_path, {("POST", path): [recorded("invalid", 422)]}):
+    answers = {("POST", path): [recorded("invalid", 422)]
+               for path in ("/v1/config/diff?name=%3Cstdin%3E", "/v1/config?name=%3Cstdin%3E")}
+    with serve(socket_path, answers):
         answer = run("apply", "-", "--socket", str(socket_path), text=BAD)
         as_json = run("apply", "-", "--json", "--socket", str(socket_path), text=BAD)
     assert (answer.returncode, answer.stdout) == (1, "")
@@ -85,11 +89,11 @@ def test_apply_prints_diagnostics_of_the_control_plane(socket_path):
     assert json.loads(as_json.stdout)["diagnostics"][0]["line"] == 14
 
 
-def test_apply_of_a_large_file_is_one_request(socket_path):
+def test_a_large_file_is_one_request(socket_path):
     text = GOOD + "# padding\n" * 300000
     path = "/v1/config?name=%3Cstdin%3E"
     with serve(socket_path, {("POST", path): [recorded("live")]}) as server:
-        assert run("apply", "-", "--socket", str(socket_path), text=text).returncode == 0
+        assert run("apply", "--force", "-", "--socket", str(socket_path), text=text).returncode == 0
         assert len(server.requests[0][2]) == len(text)
         assert "Expect" not in server.requests[0][3]
 
