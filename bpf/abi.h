@@ -111,3 +111,35 @@ struct penstock_decap_count {
 };
 
 PENSTOCK_ABI_ASSERT(sizeof(struct penstock_decap_count) == 16, "decapsulator count layout");
+
+// The probe path (probe.bpf.c). Targets at once: a backend of each service, twice over while a
+// configuration changes.
+#define PENSTOCK_MAX_PROBE_TARGETS 65536
+
+enum penstock_probe_mode {
+    PENSTOCK_PROBE_L2DSR,
+    PENSTOCK_PROBE_IPIP,
+    PENSTOCK_PROBE_GRE,
+    PENSTOCK_PROBE_GUE_0, // variant 0: with a GUE header
+    PENSTOCK_PROBE_GUE_1, // variant 1: without
+};
+
+// Value of `probe_targets`, by mark. Addresses are in network order, IPv4 as IPv4-mapped IPv6.
+struct penstock_probe_target {
+    __u8 source[16];      // of the outer header
+    __u8 destination[16]; // the backend: of the outer header, or for l2dsr of the next hop alone
+    __u8 mode;            // enum penstock_probe_mode
+    __u8 ip_version;      // of source and destination: 4 or 6
+    __u16 gue_port;       // network order
+};
+
+PENSTOCK_ABI_ASSERT(sizeof(struct penstock_probe_target) == 36, "probe target layout");
+
+// Keys of `probe_counters` (values: __u64 packets). Each packet is in exactly one.
+enum penstock_probe_counter {
+    PENSTOCK_PROBE_SENT,      // on its way to the next hop
+    PENSTOCK_PROBE_NO_TARGET, // dropped: its mark is none of ours
+    PENSTOCK_PROBE_NO_ROUTE,  // dropped: the kernel has no route to the backend
+    PENSTOCK_PROBE_FAILED,    // dropped: the kernel had no room for the outer headers
+    PENSTOCK_PROBE_COUNTERS,
+};

@@ -2,6 +2,7 @@
 #include "bpf/decapsulator.hpp"
 
 #include "bpf/abi.h"
+#include "bpf/libbpf_messages.hpp"
 #include "decap.skel.h"
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <fmt/format.h>
 #include <linux/if_link.h>
 #include <memory>
@@ -25,37 +24,6 @@ struct CloseSkeleton {
 };
 
 using Skeleton = std::unique_ptr<decap_bpf, CloseSkeleton>;
-
-// The last thing that libbpf complained about on this thread; it knows more than errno does.
-thread_local std::string libbpf_complaint;
-
-int keep_complaint(libbpf_print_level level, const char* format, va_list arguments) {
-    if (level != LIBBPF_WARN)
-        return 0;
-    std::array<char, 256> text{};
-    const int length = std::vsnprintf(text.data(), text.size(), format, arguments);
-    libbpf_complaint = text.data();
-    libbpf_complaint.erase(libbpf_complaint.find_last_not_of(" \n") + 1);
-    return length;
-}
-
-// While it lives, libbpf's messages are kept instead of printed.
-class LibbpfMessages {
-public:
-    LibbpfMessages() : previous_(libbpf_set_print(keep_complaint)) { libbpf_complaint.clear(); }
-
-    ~LibbpfMessages() { libbpf_set_print(previous_); }
-
-    LibbpfMessages(const LibbpfMessages&) = delete;
-    LibbpfMessages& operator=(const LibbpfMessages&) = delete;
-
-    [[nodiscard]] std::string suffix() const {
-        return libbpf_complaint.empty() ? "" : " (" + libbpf_complaint + ")";
-    }
-
-private:
-    libbpf_print_fn_t previous_;
-};
 
 BpfResult<Skeleton> load(const DecapsulatorSettings& settings) {
     const LibbpfMessages messages;

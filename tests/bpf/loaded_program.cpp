@@ -29,9 +29,25 @@ LoadedProgram::LoadedProgram(std::span<const std::byte> object)
 }
 
 Outcome LoadedProgram::run(const Bytes& frame) const {
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    return run(frame, options);
+}
+
+Outcome LoadedProgram::run_at_egress(
+    const Bytes& frame, std::uint32_t mark, unsigned int interface_index
+) const {
+    __sk_buff context{};
+    context.mark = mark;
+    context.ifindex = interface_index;
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+    return run(frame, options);
+}
+
+Outcome LoadedProgram::run(const Bytes& frame, bpf_test_run_opts options) const {
     Outcome outcome;
     outcome.frame.resize(frame.size() + 256);
-    LIBBPF_OPTS(bpf_test_run_opts, options);
     options.data_in = frame.data();
     options.data_size_in = static_cast<std::uint32_t>(frame.size());
     options.data_out = outcome.frame.data();

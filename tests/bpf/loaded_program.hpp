@@ -6,6 +6,7 @@
 #include "bpf/file_descriptor.hpp"
 #include "tests/bpf/frame.hpp"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cstdint>
 #include <memory>
@@ -15,7 +16,7 @@
 namespace penstock::bpf::test {
 
 struct Outcome {
-    std::uint32_t verdict = 0; ///< XDP_PASS, …
+    std::uint32_t verdict = 0; ///< XDP_PASS, TC_ACT_SHOT, …
     Bytes frame;               ///< as the program left it
 
     friend bool operator==(const Outcome&, const Outcome&) = default;
@@ -30,12 +31,18 @@ public:
     /// takes no less.
     [[nodiscard]] Outcome run(const Bytes& frame) const;
 
+    /// The same for a tc program: a packet with this mark that leaves by `interface_index`.
+    [[nodiscard]] Outcome
+    run_at_egress(const Bytes& frame, std::uint32_t mark, unsigned int interface_index) const;
+
     /// An own descriptor of the map.
     [[nodiscard]] FileDescriptor map(const std::string& name) const;
 
     [[nodiscard]] int program() const { return bpf_program__fd(program_); }
 
 private:
+    [[nodiscard]] Outcome run(const Bytes& frame, bpf_test_run_opts options) const;
+
     struct Close {
         void operator()(bpf_object* object) const { bpf_object__close(object); }
     };
