@@ -12,8 +12,6 @@
 
 namespace penstock::bench {
 
-enum class Family { ipv4, ipv6 };
-
 struct ForwardingCase {
     std::string_view name; ///< of the established case; "_new" and "_hash" follow it
     Family family;
@@ -23,6 +21,10 @@ struct ForwardingCase {
 
 inline constexpr std::array forwarding_cases{
     ForwardingCase{"tcp4_ipip", Family::ipv4, Forwarding::ipip, "198.51.100.10"},
+    ForwardingCase{"tcp6_ipip6", Family::ipv6, Forwarding::ipip, "2001:db8::10"},
+    ForwardingCase{"tcp4_gre", Family::ipv4, Forwarding::gre, "198.51.100.10"},
+    ForwardingCase{"tcp4_gue", Family::ipv4, Forwarding::gue, "198.51.100.10"},
+    ForwardingCase{"tcp6_gue6", Family::ipv6, Forwarding::gue, "2001:db8::10"},
     ForwardingCase{"tcp4_l2dsr", Family::ipv4, Forwarding::l2dsr, "198.51.100.10"},
 };
 

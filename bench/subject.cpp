@@ -11,7 +11,8 @@ namespace penstock::bench {
 DesiredState declare(const ForwardingCase& forwarding) {
     DesiredState desired;
     desired.generation = 1;
-    desired.tunnel_source = IpAddress::parse("10.0.0.2");
+    desired.tunnel_sources.ipv4 = IpPrefix::parse("10.0.0.2");
+    desired.tunnel_sources.ipv6 = IpPrefix::parse("2001:db8:f::2");
     ServiceSpec service;
     service.name = "web";
     service.key = {.vip = *IpAddress::parse(forwarding.vip), .port = 80};
@@ -49,26 +50,26 @@ void resolve_targets(const Snapshot& snapshot, NextHopTable& next_hops) {
 
 Subject::Subject(const ForwardingCase& forwarding, std::size_t flow_capacity)
     : memory_(FlowTable::bytes_for(flow_capacity)),
-      table_(memory_.bytes()),
-      services_(max_services),
-      backends_(max_backends),
+      worker_(memory_.bytes(), ports_),
       snapshot_(compile_or_abort(declare(forwarding), ids_)) {
-    resolve_targets(*snapshot_, next_hops_);
+    resolve_targets(*snapshot_, worker_.next_hops());
 }
 
 void Subject::fill(std::size_t entries) {
     std::mt19937_64 random(1);
     const BackendId backend = snapshot_->targets().front().id;
-    while (table_.size() < entries) {
-        if (table_.insert({random()}, backend, FlowState::tcp_established, filled_at) == nullptr) {
-            std::fprintf(stderr, "bench: the table is full with %zu flows\n", table_.size());
+    FlowTable& table = worker_.flows();
+    while (table.size() < entries) {
+        if (table.insert({random()}, backend, FlowState::tcp_established, filled_at) == nullptr) {
+            std::fprintf(stderr, "bench: the table is full with %zu flows\n", table.size());
             std::abort();
         }
     }
 }
 
 void Subject::forget_flows() {
-    table_.sweep(table_.bucket_count(), [](const FlowEntry& entry) {
+    FlowTable& table = worker_.flows();
+    table.sweep(table.bucket_count(), [](const FlowEntry& entry) {
         return entry.last_seen.ticks == now_.ticks;
     });
 }

@@ -10,7 +10,7 @@
 #include "bench/forwarding_case.hpp"
 #include "bench/table_memory.hpp"
 #include "dataplane/core/compile.hpp"
-#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/offline_worker.hpp"
 
 #include <array>
 #include <cstdint>
@@ -41,7 +41,7 @@ public:
     Subject& operator=(const Subject&) = delete;
 
     void process(std::span<Packet> packets, std::span<Verdict> verdicts) {
-        process_burst(worker_, snapshot_.get(), now_, packets, verdicts);
+        process_burst(worker_.context(), snapshot_.get(), now_, packets, verdicts);
     }
 
     /// Puts entries of flows that nobody sends into the table until it holds `entries`.
@@ -50,11 +50,11 @@ public:
     /// Forgets the flows made by process(), not those of fill().
     void forget_flows();
 
-    [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+    [[nodiscard]] const WorkerCounters& counters() const { return worker_.counters(); }
 
     [[nodiscard]] std::size_t table_bytes() const { return memory_.bytes().size(); }
 
-    [[nodiscard]] const FlowTable& table() const { return table_; }
+    [[nodiscard]] const FlowTable& table() const { return worker_.flows(); }
 
 private:
     // Fills are older than what process() makes, so that the two can be told apart.
@@ -62,20 +62,10 @@ private:
     static constexpr CoarseTime now_ = CoarseTime::from_seconds(100);
 
     TableMemory memory_;
-    FlowTable table_;
-    NextHopTable next_hops_;
-    WorkerCounters counters_;
-    std::vector<ServiceCounters> services_;
-    std::vector<BackendCounters> backends_;
+    std::array<PortFacts, 1> ports_{PortFacts{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500}};
+    OfflineWorker worker_;
     IdRegistry ids_;
     std::shared_ptr<const Snapshot> snapshot_;
-    std::array<PortFacts, 1> ports_{PortFacts{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500}};
-    WorkerContext worker_{
-        .flows = table_,
-        .next_hops = next_hops_,
-        .ports = ports_,
-        .stats = {.worker = &counters_, .services = services_.data(), .backends = backends_.data()},
-    };
 };
 
 } // namespace penstock::bench

@@ -178,7 +178,7 @@ struct Rewriter {
     std::unique_ptr<NextHopTable> next_hops = std::make_unique<NextHopTable>();
     ParsedPacket parsed{};
     PortFacts port{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500};
-    std::uint16_t ip_id = 0;
+    FlowHash hash{0x123456789abcdef0};
 };
 
 void add_rewrite(std::vector<MicroCase>& cases) {
@@ -192,8 +192,8 @@ void add_rewrite(std::vector<MicroCase>& cases) {
                                      state->parsed,
                                      state->snapshot->backend(id),
                                      state->next_hops->load(id),
-                                     state->port,
-                                     state->ip_id
+                                     state->port.mac,
+                                     state->hash
                                  ));
                              }
                          }});

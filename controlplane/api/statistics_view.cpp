@@ -20,6 +20,7 @@ json::object make_totals(const WorkerTotals& totals) {
         {"tx_bytes", totals.tx_bytes},
         {"to_kernel_packets", totals.to_kernel_packets},
         {"replies", totals.replies},
+        {"pieces", totals.pieces},
         {"dropped_packets", totals.dropped_packets},
         {"flow_hits", totals.flow_hits},
         {"flow_misses", totals.flow_misses},

@@ -87,6 +87,7 @@ struct WorkerTotals {
     std::uint64_t tx_bytes = 0;
     std::uint64_t to_kernel_packets = 0;
     std::uint64_t replies = 0;
+    std::uint64_t pieces = 0;
     std::uint64_t flow_hits = 0;
     std::uint64_t flow_misses = 0;
     std::uint64_t flows_inserted = 0;

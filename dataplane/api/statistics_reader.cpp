@@ -162,6 +162,7 @@ WorkerSample sample_worker(const WorkerCounters& from, std::uint32_t lcore) {
     to.tx_bytes = from.tx_bytes.read();
     to.to_kernel_packets = from.to_kernel_packets.read();
     to.replies = from.replies.read();
+    to.pieces = from.pieces.read();
     to.flow_hits = from.flow_hits.read();
     to.flow_misses = from.flow_misses.read();
     to.flows_inserted = from.flows_inserted.read();
@@ -183,6 +184,7 @@ void add(WorkerTotals& to, const WorkerTotals& from) {
     to.tx_bytes += from.tx_bytes;
     to.to_kernel_packets += from.to_kernel_packets;
     to.replies += from.replies;
+    to.pieces += from.pieces;
     to.flow_hits += from.flow_hits;
     to.flow_misses += from.flow_misses;
     to.flows_inserted += from.flows_inserted;

@@ -1,148 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/compile.hpp"
 
-#include "dataplane/core/headers.hpp"
+#include "dataplane/core/desired_state_check.hpp"
+#include "dataplane/core/outer_header.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <optional>
-#include <set>
 #include <utility>
 
 namespace penstock {
 namespace {
-
-constexpr std::uint8_t outer_ttl = 64;
-
-std::string place_of(const ServiceSpec& service) {
-    return "service " + service.name;
-}
-
-std::string place_of(const ServiceSpec& service, const BackendSpec& backend) {
-    return place_of(service) + ", backend " + backend.name;
-}
-
-std::optional<CompileError> check_backend(const ServiceSpec& service, const BackendSpec& backend) {
-    if (!backend.key.address.is_ipv4()) {
-        return CompileError{
-            .place = place_of(service, backend),
-            .cause = "address " + backend.key.address.to_string() + " is IPv6",
-            .remedy = "give an IPv4 address: this version forwards IPv4 only",
-        };
-    }
-    if (backend.key.port != service.key.port) {
-        return CompileError{
-            .place = place_of(service, backend),
-            .cause = "port " + std::to_string(backend.key.port) + " is not the service's port " +
-                     std::to_string(service.key.port),
-            .remedy = "remove the port: " + std::string(to_string(service.forwarding)) +
-                      " leaves the packet as it is, so the server listens on the service's port",
-        };
-    }
-    return std::nullopt;
-}
-
-std::optional<CompileError> check_service(const ServiceSpec& service, const DesiredState& desired) {
-    if (!service.key.vip.is_ipv4()) {
-        return CompileError{
-            .place = place_of(service),
-            .cause = "VIP " + service.key.vip.to_string() + " is IPv6",
-            .remedy = "give an IPv4 address: this version forwards IPv4 only",
-        };
-    }
-    if (service.key.port == 0) {
-        return CompileError{
-            .place = place_of(service),
-            .cause = "port 0",
-            .remedy = "give a port from 1 to 65535",
-        };
-    }
-    if (std::ranges::find(maglev_sizes, service.maglev_size) == maglev_sizes.end()) {
-        return CompileError{
-            .place = place_of(service),
-            .cause = "a table of " + std::to_string(service.maglev_size) + " slots",
-            .remedy = "choose 16381, 65537 or 655373",
-        };
-    }
-    if (service.forwarding == Forwarding::ipip && !desired.tunnel_source) {
-        return CompileError{
-            .place = place_of(service),
-            .cause = "no IPv4 source address for the outer header of ipip",
-            .remedy = "set tunnel_source in [dataplane], or give the port's interface an address",
-        };
-    }
-    std::set<BackendKey> seen;
-    for (const BackendSpec& backend : service.backends) {
-        if (auto error = check_backend(service, backend)) {
-            return error;
-        }
-        if (!seen.insert(backend.key).second) {
-            return CompileError{
-                .place = place_of(service, backend),
-                .cause = "address " + backend.key.address.to_string() + " is listed twice",
-                .remedy = "remove one of the two; use weight for a larger share",
-            };
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<CompileError> check_timeouts(const FlowTimeouts& timeouts) {
-    const std::array<std::pair<const char*, std::uint16_t>, 4> all{{
-        {"tcp_syn", timeouts.tcp_syn_s},
-        {"tcp_established", timeouts.tcp_established_s},
-        {"tcp_closing", timeouts.tcp_closing_s},
-        {"udp", timeouts.udp_s},
-    }};
-    for (const auto& [name, seconds] : all) {
-        // Beyond it coarse time wraps, and the entry would never look idle.
-        if (seconds < 1 || seconds > max_flow_timeout_s) {
-            return CompileError{
-                .place = std::string("flow timeout ") + name,
-                .cause = std::to_string(seconds) + " s is out of range",
-                .remedy = "give 1 to " + std::to_string(max_flow_timeout_s) + " seconds",
-            };
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<CompileError> check(const DesiredState& desired) {
-    if (auto error = check_timeouts(desired.timeouts)) {
-        return error;
-    }
-    if (desired.tunnel_source && !desired.tunnel_source->is_ipv4()) {
-        return CompileError{
-            .place = "tunnel_source",
-            .cause = "address " + desired.tunnel_source->to_string() + " is IPv6",
-            .remedy = "give an IPv4 address: the outer header of ipip is IPv4",
-        };
-    }
-    std::uint64_t slots = 0;
-    std::set<ServiceKey> seen;
-    for (const ServiceSpec& service : desired.services) {
-        slots += service.maglev_size;
-        if (slots > max_maglev_slots) {
-            return CompileError{
-                .place = place_of(service),
-                .cause = "the tables of all services up to this one have " + std::to_string(slots) +
-                         " slots, and " + std::to_string(max_maglev_slots) + " is the limit",
-                .remedy = "choose a smaller maglev_size for services with few backends",
-            };
-        }
-        if (!seen.insert(service.key).second) {
-            return CompileError{
-                .place = place_of(service),
-                .cause = to_string(service.key) + " belongs to another service already",
-                .remedy = "give each service its own VIP, protocol and port",
-            };
-        }
-        if (auto error = check_service(service, desired)) {
-            return error;
-        }
-    }
-    return std::nullopt;
-}
 
 // The name of a backend for Maglev, without its node-local id: service key, address, port.
 std::uint64_t identity_of(const ServiceKey& service, const BackendKey& backend) {
@@ -154,28 +20,31 @@ std::uint64_t identity_of(const ServiceKey& service, const BackendKey& backend) 
     name.insert(name.end(), service.vip.bytes().begin(), service.vip.bytes().end());
     name.push_back(static_cast<std::uint8_t>(service.protocol));
     append_port(service.port);
+    // Only what is not plain adds bytes, so that plain services choose as they always did.
+    if (service.more_ports != 0 || service.host_bits != 0) {
+        append_port(service.more_ports);
+        name.push_back(service.host_bits);
+    }
     name.insert(name.end(), backend.address.bytes().begin(), backend.address.bytes().end());
     append_port(backend.port);
     return hash_identity(name);
 }
 
-void fill_outer_ipv4(BackendEntry& entry, Be32 source, Be32 destination) {
-    const Ipv4Header outer{
-        .version_ihl = 0x45,
-        .tos = 0,
-        .total_length = {0},
-        .id = {0},
-        .fragment = {0},
-        .ttl = outer_ttl,
-        .protocol = protocol_ipip,
-        .checksum = {0},
-        .source = source,
-        .destination = destination,
+// The family of what a service's packets are, which is inside its tunnels.
+Family family_of(const ServiceKey& key) {
+    return key.vip.family();
+}
+
+std::uint8_t features_of(const ServiceSpec& spec) {
+    std::uint8_t features = 0;
+    const auto add = [&features](bool wanted, std::uint8_t bit) {
+        features = static_cast<std::uint8_t>(features | (wanted ? bit : 0U));
     };
-    write_header(entry.outer.data(), outer);
-    entry.outer_length = sizeof outer;
-    entry.checksum_base =
-        fold_checksum(add_to_checksum(0, std::span(entry.outer).first(sizeof outer)));
+    add(!spec.track, feature::untracked);
+    add(spec.affinity != Affinity::tuple, feature::affinity);
+    add(spec.mss_clamp != 0, feature::mss_clamp);
+    add(spec.on_down == DownPolicy::reset, feature::down_reset);
+    return features;
 }
 
 } // namespace
@@ -189,10 +58,10 @@ public:
     std::shared_ptr<const Snapshot> build() {
         snapshot_->generation_ = desired_.generation;
         snapshot_->hasher_ = FlowHasher(desired_.flow_hash_key);
+        snapshot_->tunnel_sources_ = desired_.tunnel_sources;
         set_timeouts();
         add_backends();
         add_services();
-        index_vips();
         index_services();
         return snapshot_;
     }
@@ -220,22 +89,33 @@ private:
         }
         snapshot_->backends_.resize(std::size_t{highest} + 1);
         for (const auto& [name, backend] : ids_.backends()) {
-            const IpAddress& address = name.second.address;
+            const auto& [service, key] = name;
             BackendEntry& entry = snapshot_->backends_[backend.id.value];
             entry.in_use = true;
             entry.service = backend.service;
-            const bool tunnelled = backend.forwarding == Forwarding::ipip;
-            // Without a source there is no tunnel: the flows of a retired backend must not leave
-            // bare.
-            entry.keeps_flows =
-                backend.keeps_flows && (!tunnelled || desired_.tunnel_source.has_value());
-            if (tunnelled && desired_.tunnel_source) {
-                entry.rewrite = Rewrite::ipv4_ipv4;
-                fill_outer_ipv4(entry, desired_.tunnel_source->ipv4(), address.ipv4());
+            entry.keeps_flows = backend.keeps_flows;
+            entry.resets_flows = backend.resets_flows;
+            if (is_tunnel(backend.tunnel.forwarding)) {
+                add_tunnel(entry, backend.tunnel, family_of(service), key.address);
             }
             snapshot_->targets_.push_back(
-                {.id = backend.id, .address = address, .forwarding = backend.forwarding}
+                {.id = backend.id, .address = key.address, .forwarding = backend.tunnel.forwarding}
             );
+        }
+        std::ranges::stable_sort(snapshot_->targets_, {}, &Snapshot::Target::address);
+    }
+
+    void add_tunnel(
+        BackendEntry& entry, const TunnelKind& tunnel, Family inner, const IpAddress& address
+    ) const {
+        const auto& sources = desired_.tunnel_sources;
+        const auto& source = address.is_ipv4() ? sources.ipv4 : sources.ipv6;
+        if (source) {
+            fill_outer(entry, tunnel, inner, *source, address);
+        } else {
+            // Without a source there is no tunnel: the flows of a retired backend must not leave
+            // bare.
+            entry.keeps_flows = false;
         }
     }
 
@@ -245,6 +125,9 @@ private:
             table_count = std::max(table_count, std::size_t{service.id.value} + 1);
         }
         snapshot_->tables_.resize(table_count);
+        snapshot_->services_by_id_.resize(table_count);
+        snapshot_->policies_.reserve(desired_.services.size()); // entries point into it
+        snapshot_->services_.reserve(desired_.services.size()); // so do these
         for (const ServiceSpec& spec : desired_.services) {
             const ServiceId id = ids_.service(spec.key);
             std::vector<MaglevMember> members;
@@ -261,11 +144,21 @@ private:
                 }
             }
             auto table = share_or_build(id, std::move(members), spec.maglev_size);
+            snapshot_->policies_.push_back({
+                .affinity = spec.affinity,
+                .affinity_host_bits = spec.affinity_host_bits,
+                .mss_clamp = spec.mss_clamp,
+                .toa = spec.toa,
+                .limits = spec.limits,
+            });
             snapshot_->services_.push_back({
                 .slots = table->slots.empty() ? nullptr : table->slots.data(),
+                .policy = &snapshot_->policies_.back(),
                 .slot_count = static_cast<std::uint32_t>(table->slots.size()),
                 .id = id,
+                .features = features_of(spec),
             });
+            snapshot_->services_by_id_[id.value] = &snapshot_->services_.back();
             snapshot_->tables_[id.value] = std::move(table);
         }
     }
@@ -283,49 +176,23 @@ private:
         return std::make_shared<const MaglevTable>(build_maglev(std::move(members), size));
     }
 
-    void index_vips() {
-        for (const ServiceSpec& spec : desired_.services) {
-            snapshot_->vips_.push_back(spec.key.vip);
-        }
-        std::ranges::sort(snapshot_->vips_);
-        const auto repeated = std::ranges::unique(snapshot_->vips_);
-        snapshot_->vips_.erase(repeated.begin(), repeated.end());
-
-        snapshot_->vip_slots_.assign(std::bit_ceil((snapshot_->vips_.size() * 4) + 1), -1);
-        snapshot_->vip_mask_ = snapshot_->vip_slots_.size() - 1;
-        for (std::size_t index = 0; index < snapshot_->vips_.size(); ++index) {
-            std::uint64_t i = Snapshot::mix(snapshot_->vips_[index]);
-            while (snapshot_->vip_slots_[i & snapshot_->vip_mask_] >= 0) {
-                ++i;
-            }
-            snapshot_->vip_slots_[i & snapshot_->vip_mask_] = static_cast<std::int32_t>(index);
-        }
-    }
-
     void index_services() {
-        const std::size_t count = desired_.services.size();
-        snapshot_->service_slots_.assign(std::bit_ceil((count * 4) + 1), {});
-        snapshot_->service_mask_ = snapshot_->service_slots_.size() - 1;
-        for (std::size_t index = 0; index < count; ++index) {
-            const std::uint64_t key = key_of(desired_.services[index].key);
-            std::uint64_t i = Snapshot::mix(key);
-            while (snapshot_->service_slots_[i & snapshot_->service_mask_].key != 0) {
-                ++i;
+        std::vector<ServiceKey> keys;
+        keys.reserve(desired_.services.size());
+        auto& prefixes = snapshot_->vip_prefixes_;
+        for (const ServiceSpec& spec : desired_.services) {
+            keys.push_back(spec.key);
+            prefixes.push_back(spec.key.prefix());
+        }
+        snapshot_->index_ = ServiceIndex(keys);
+        std::ranges::sort(prefixes);
+        const auto repeated = std::ranges::unique(prefixes);
+        prefixes.erase(repeated.begin(), repeated.end());
+        for (const IpPrefix& prefix : prefixes) {
+            if (prefix.host_bits == 0) {
+                snapshot_->vips_.push_back(prefix.address);
             }
-            snapshot_->service_slots_[i & snapshot_->service_mask_] = {
-                .key = key, .index = static_cast<std::uint32_t>(index)
-            };
         }
-    }
-
-    std::uint64_t key_of(const ServiceKey& key) const {
-        const auto protocol = static_cast<std::uint8_t>(key.protocol);
-        const Be16 port = Be16::from_host(key.port);
-        if (key.vip.is_ipv4()) {
-            return Snapshot::key_ipv4(key.vip.ipv4(), protocol, port);
-        }
-        const auto index = static_cast<std::uint32_t>(snapshot_->vip_index(key.vip));
-        return Snapshot::key_ipv6(index, protocol, port);
     }
 
     const DesiredState& desired_;
@@ -336,7 +203,7 @@ private:
 
 std::expected<std::shared_ptr<const Snapshot>, CompileError>
 compile_snapshot(const DesiredState& desired, IdRegistry& ids, const Snapshot* previous) {
-    if (auto error = check(desired)) {
+    if (auto error = check_desired_state(desired)) {
         return std::unexpected(std::move(*error));
     }
     if (!ids.assign(desired)) {

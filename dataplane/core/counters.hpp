@@ -38,15 +38,15 @@ private:
 static_assert(sizeof(Counter) == 8 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 /// Everything one worker counts. Conservation, at any quiet moment:
-/// rx_packets = tx_packets + to_kernel_packets + Σ drops. Replies (ARP, echo) are part of
-/// tx_packets.
+/// rx_packets + pieces = tx_packets + to_kernel_packets + Σ drops. Replies are part of tx_packets.
 struct alignas(64) WorkerCounters {
     Counter rx_packets;
     Counter rx_bytes;
     Counter tx_packets;
     Counter tx_bytes;
     Counter to_kernel_packets;
-    Counter replies;        ///< ARP and echo answered by us
+    Counter replies;        ///< ARP, ND and echo answered by us, and messages to clients
+    Counter pieces;         ///< packets that left beyond those that came: of packets that were cut
     Counter flow_hits;      ///< packets that followed a flow entry
     Counter flow_misses;    ///< packets that chose a backend by hash
     Counter flows_inserted; ///< entries made

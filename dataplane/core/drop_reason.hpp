@@ -30,19 +30,24 @@ namespace penstock {
     X(bad_ipv6_payload_length, "IPv6 payload length larger than the frame")                        \
     X(truncated_ipv6_extension, "packet ends inside an IPv6 extension header")                     \
     X(too_many_ipv6_extensions, "more than eight IPv6 extension headers")                          \
-    X(fragment, "a fragment: not yet forwarded")                                                   \
+    X(fragment_without_first, "a later fragment whose first one did not come in time")             \
+    X(fragment_early_full, "a fragment before its first one, and no more can be held back")        \
     X(truncated_tcp, "packet ends inside the TCP header")                                          \
     X(bad_tcp_header_length, "TCP data offset below 20 bytes or beyond the packet")                \
     X(truncated_udp, "packet ends inside the UDP header")                                          \
     X(bad_udp_length, "UDP length below 8 bytes or beyond the packet")                             \
     X(truncated_icmp, "packet ends inside the ICMP header")                                        \
     X(bad_icmp_checksum, "ICMP echo request to a VIP with a wrong checksum")                       \
-    X(unhandled_icmp, "ICMP to a VIP other than an echo request: not yet forwarded")               \
+    X(unhandled_icmp, "ICMP to a VIP that is neither an echo request nor an error")                \
+    X(bad_icmp_error, "ICMP error that does not quote enough of a packet from this VIP")           \
+    X(bad_neighbour_solicitation, "neighbour solicitation for a VIP that breaks RFC 4861 7.1.1")   \
+    X(tunnel_error, "ICMP error about one of our own tunnel packets; its MTU is taken note of")    \
     X(no_service, "to a VIP, but no service takes this protocol and port")                         \
     X(no_backend, "the service has no backend that is up, ready and of weight above 0")            \
     X(next_hop_unresolved, "the kernel knows no route or no MAC address towards the backend")      \
-    X(too_big, "larger than the egress MTU after encapsulation: raise the MTU towards backends")   \
+    X(too_big, "larger than what may leave towards the backend, and its client could not be told")   \
     X(no_headroom, "no room in the buffer for the outer header")                                   \
+    X(no_buffer, "no buffer was free for the pieces of a packet that had to be cut")               \
     X(no_snapshot, "arrived before the control plane sent a configuration")                        \
     X(no_exception_path, "for the kernel, but this port has no way to it")                         \
     X(bad_reply_target, "a request we answer, from a source that cannot be answered")              \

@@ -56,8 +56,8 @@ struct alignas(16) HashBlock {
 struct FlowTuple {
     IpAddress source;
     IpAddress destination;
-    Be16 source_port;
-    Be16 destination_port;
+    Be16 source_port{};
+    Be16 destination_port{};
     std::uint8_t protocol = 0;
 
     friend bool operator==(const FlowTuple&, const FlowTuple&) = default;

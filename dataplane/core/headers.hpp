@@ -26,6 +26,8 @@ inline constexpr std::uint8_t protocol_icmp = 1;
 inline constexpr std::uint8_t protocol_ipip = 4;
 inline constexpr std::uint8_t protocol_tcp = 6;
 inline constexpr std::uint8_t protocol_udp = 17;
+inline constexpr std::uint8_t protocol_ipv6 = 41; ///< IPv6 in IP
+inline constexpr std::uint8_t protocol_gre = 47;
 inline constexpr std::uint8_t protocol_icmpv6 = 58;
 
 #pragma pack(push, 1)
@@ -108,7 +110,14 @@ struct [[gnu::may_alias]] UdpHeader {
     Be16 checksum;
 };
 
-/// RFC 792: the part that every message has, then identifier and sequence of an echo.
+/// RFC 2784 2, without the optional checksum.
+struct [[gnu::may_alias]] GreHeader {
+    Be16 flags_version;
+    Be16 protocol_type; ///< an EtherType
+};
+
+/// RFC 792, RFC 4443: the part that every message has, then identifier and sequence of an echo; an
+/// error has its MTU there: ICMPv4 in `sequence`, ICMPv6 in both as one word.
 struct [[gnu::may_alias]] IcmpHeader {
     std::uint8_t type;
     std::uint8_t code;
@@ -117,13 +126,27 @@ struct [[gnu::may_alias]] IcmpHeader {
     Be16 sequence;
 
     static constexpr std::uint8_t echo_reply = 0;
+    static constexpr std::uint8_t unreachable = 3;
+    static constexpr std::uint8_t fragmentation_needed = 4; ///< a code of `unreachable`
     static constexpr std::uint8_t echo_request = 8;
+    static constexpr std::uint8_t time_exceeded = 11;
+    static constexpr std::uint8_t parameter_problem = 12;
+
+    // ICMPv6 (RFC 4443, RFC 4861)
+    static constexpr std::uint8_t v6_unreachable = 1;
+    static constexpr std::uint8_t v6_packet_too_big = 2;
+    static constexpr std::uint8_t v6_parameter_problem = 4;
+    static constexpr std::uint8_t v6_echo_request = 128;
+    static constexpr std::uint8_t v6_echo_reply = 129;
+    static constexpr std::uint8_t v6_neighbour_solicitation = 135;
+    static constexpr std::uint8_t v6_neighbour_advertisement = 136;
 };
 
 #pragma pack(pop)
 
 static_assert(sizeof(EthernetHeader) == 14 && sizeof(VlanTag) == 4 && sizeof(ArpPacket) == 28);
 static_assert(sizeof(Ipv4Header) == 20 && sizeof(Ipv6Header) == 40);
+static_assert(sizeof(GreHeader) == 4);
 static_assert(sizeof(TcpHeader) == 20 && sizeof(UdpHeader) == 8 && sizeof(IcmpHeader) == 8);
 
 /// A header in place. REQUIRES: sizeof(Header) bytes at `bytes`.
@@ -172,6 +195,16 @@ add_to_checksum(std::uint64_t sum, std::span<const std::uint8_t> bytes) {
         sum += word;
     }
     return sum;
+}
+
+/// Adds the pseudo-header of ICMPv6, TCP or UDP over IPv6 (RFC 8200 8.1). `addresses`: source and
+/// destination, 32 bytes as they stand in the header.
+[[nodiscard]] inline std::uint64_t add_pseudo_header_ipv6(
+    std::uint64_t sum, const std::uint8_t* addresses, std::uint32_t length, std::uint8_t protocol
+) {
+    sum += Be32::from_host(length).raw;
+    sum += Be32::from_host(protocol).raw;
+    return add_to_checksum(sum, {addresses, std::size_t{32}});
 }
 
 /// The sum folded to 16 bits; 0xffff over data that holds its own checksum means it is right.

@@ -57,8 +57,12 @@ bool IdRegistry::assign(const DesiredState& desired) {
                 .id = backend->second.id,
                 .service = service->second.id,
                 .desired = true,
-                .forwarding = spec.forwarding,
-                .keeps_flows = keeps_flows(member),
+                .tunnel =
+                    {.forwarding = spec.forwarding,
+                     .gue_variant = spec.gue_variant,
+                     .gue_port = spec.gue_port},
+                .keeps_flows = keeps_flows(member, spec.on_down),
+                .resets_flows = member.health == Health::down && spec.on_down == DownPolicy::reset,
             };
         }
     }

@@ -10,6 +10,7 @@
 
 #include "dataplane/core/desired_state.hpp"
 #include "dataplane/core/identity.hpp"
+#include "dataplane/core/tunnel_kind.hpp"
 
 #include <cstdint>
 #include <map>
@@ -30,8 +31,10 @@ public:
         BackendId id;
         ServiceId service{};
         bool desired = true;
-        Forwarding forwarding = Forwarding::ipip; ///< of its service when last desired
-        bool keeps_flows = true;                  ///< as it was when last desired
+        // As it was when last desired:
+        TunnelKind tunnel;
+        bool keeps_flows = true;
+        bool resets_flows = false;
     };
 
     using BackendName = std::pair<ServiceKey, BackendKey>;

@@ -16,6 +16,15 @@ namespace penstock {
 /// Packets of one poll, at most.
 inline constexpr std::size_t max_burst = 32;
 
+/// Packets that one worker may hold back at once (fragments.hpp).
+inline constexpr std::size_t max_held_packets = 64;
+
+/// Where the caller keeps a packet that is held back. REQUIRES: index < max_held_packets.
+struct HeldSlot {
+    std::uint8_t index = 0;
+    friend constexpr bool operator==(HeldSlot, HeldSlot) = default;
+};
+
 /// A frame, beginning with its Ethernet header. The pipeline moves `data` back into the headroom to
 /// prepend headers and keeps the three lengths true.
 struct Packet {
@@ -25,6 +34,7 @@ struct Packet {
         0; ///< of the whole frame; larger than `length` if it has more segments
     std::uint16_t headroom = 0; ///< writable bytes before `data`
     PortId rx_port;
+    bool was_held = false; ///< it comes for the second time, and must not be held again
 };
 
 enum class VerdictKind : std::uint8_t {
@@ -32,6 +42,7 @@ enum class VerdictKind : std::uint8_t {
     reply,   ///< answered by us: the packet now holds the answer, out of tx_port
     kernel,  ///< not ours: to the exception path of the port it came from
     drop,    ///< with a reason
+    hold,    ///< the caller keeps it in `held` until FragmentTracker::take_ready() names that
 };
 
 /// No service: of a packet that matched none.
@@ -41,8 +52,12 @@ struct Verdict {
     VerdictKind kind = VerdictKind::drop;
     DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
     PortId tx_port;                              ///< meaningful if kind is forward or reply
-    ServiceId service = null_service;            ///< that the packet matched
-    BackendId backend = null_backend;            ///< chosen for it, also if it is dropped then
+    HeldSlot held;                               ///< meaningful if kind is hold
+    /// forward: largest layer-3 packet that may leave, if this one is larger: the caller cuts it
+    /// (cut.hpp). 0: it leaves as it is.
+    std::uint16_t cut_mtu = 0;
+    ServiceId service = null_service; ///< that the packet matched
+    BackendId backend = null_backend; ///< chosen for it, also if it is dropped then
 };
 
 } // namespace penstock

@@ -2,12 +2,12 @@
 #include "dataplane/core/parse.hpp"
 
 #include "dataplane/core/headers.hpp"
+#include "dataplane/core/ipv6_extension.hpp"
 
 namespace penstock {
 namespace {
 
 constexpr unsigned max_vlan_tags = 2;
-constexpr unsigned max_ipv6_extensions = 8;
 
 void refuse(ParsedPacket& parsed, DropReason reason) {
     parsed.kind = PacketKind::malformed;
@@ -16,34 +16,6 @@ void refuse(ParsedPacket& parsed, DropReason reason) {
 
 bool is_vlan(Be16 ethertype) {
     return ethertype == ethertype_vlan || ethertype == ethertype_qinq;
-}
-
-// IPv6 extension headers that can stand before the upper layer (RFC 8200 4.1; RFC 7045 2).
-enum : std::uint8_t {
-    hop_by_hop = 0,
-    routing = 43,
-    fragment_header = 44,
-    authentication = 51,
-    destination_options = 60,
-    mobility = 135,
-    host_identity = 139,
-    shim6 = 140,
-};
-
-bool is_extension(std::uint8_t header) {
-    switch (header) {
-    case hop_by_hop:
-    case routing:
-    case fragment_header:
-    case authentication:
-    case destination_options:
-    case mobility:
-    case host_identity:
-    case shim6:
-        return true;
-    default:
-        return false;
-    }
 }
 
 // `l4` bytes into the frame; `available` is where the layer-3 packet, or its contiguous part, ends.
@@ -125,27 +97,15 @@ void parse_ipv4(const Packet& packet, ParsedPacket& parsed) {
     parsed.l4 = static_cast<std::uint16_t>(parsed.l3 + header_length);
     parsed.l3_length = static_cast<std::uint16_t>(total_length);
     const std::uint16_t fragment = ip.fragment.host();
-    parsed.fragment = (fragment & (Ipv4Header::more_fragments | Ipv4Header::offset_mask)) != 0;
-    if ((fragment & Ipv4Header::offset_mask) != 0) {
-        return; // no ports in a later fragment
+    if ((fragment & (Ipv4Header::more_fragments | Ipv4Header::offset_mask)) != 0) [[unlikely]] {
+        parsed.fragment = true;
+        parsed.fragment_id = ip.id.raw;
+        if ((fragment & Ipv4Header::offset_mask) != 0) {
+            parsed.later_fragment = true;
+            return; // no ports in it
+        }
     }
     parse_layer4(packet, parsed.l3 + total_length, parsed);
-}
-
-// One extension header at `offset`. Returns its length, or 0 if it does not fit.
-std::uint32_t
-extension_length(const std::uint8_t* bytes, std::uint8_t type, std::uint32_t available) {
-    constexpr std::uint32_t smallest = 8;
-    if (available < smallest) {
-        return 0;
-    }
-    std::uint32_t length = (bytes[1] + 1U) * 8U;
-    if (type == fragment_header) {
-        length = smallest;
-    } else if (type == authentication) {
-        length = (bytes[1] + 2U) * 4U; // RFC 4302 2.2
-    }
-    return length <= available ? length : 0;
 }
 
 void parse_ipv6(const Packet& packet, ParsedPacket& parsed) {
@@ -168,19 +128,21 @@ void parse_ipv6(const Packet& packet, ParsedPacket& parsed) {
     std::uint8_t next = ip.next_header;
     parsed.kind = PacketKind::ipv6;
     parsed.l3_length = static_cast<std::uint16_t>(l3_length);
-    for (unsigned count = 0; is_extension(next); ++count) {
+    for (unsigned count = 0; is_ipv6_extension(next); ++count) {
         if (count == max_ipv6_extensions) {
             return refuse(parsed, DropReason::too_many_ipv6_extensions);
         }
         const std::uint8_t* const bytes = packet.data + offset;
-        const std::uint32_t length = extension_length(bytes, next, end - offset);
+        const std::uint32_t length = ipv6_extension_length({bytes, end - offset}, next);
         if (length == 0) {
             return refuse(parsed, DropReason::truncated_ipv6_extension);
         }
-        if (next == fragment_header) {
+        if (next == ipv6_fragment_header) {
             const auto field = read_header<Be16>(bytes + 2).host();
             parsed.fragment = parsed.fragment || (field & 0xfff9U) != 0; // offset or more
+            parsed.fragment_id = read_header<Be32>(bytes + 4).raw;
             if ((field & 0xfff8U) != 0) {
+                parsed.later_fragment = true;
                 parsed.protocol = bytes[0];
                 parsed.l4 = static_cast<std::uint16_t>(offset + length);
                 return; // no ports in a later fragment

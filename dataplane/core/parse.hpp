@@ -28,6 +28,7 @@ struct ParsedPacket {
     PacketKind kind = PacketKind::malformed;
     DropReason error = DropReason::truncated_ethernet; ///< if malformed
     bool fragment = false;                             ///< any fragment, the first one too
+    bool later_fragment = false;                       ///< one without the header at l4
     std::uint8_t l3 = 0;         ///< offset of the layer-3 header: 14 plus 4 for each VLAN tag
     std::uint16_t l4 = 0;        ///< offset of the header behind IP and its extensions
     std::uint16_t l3_length = 0; ///< bytes of the layer-3 packet; the frame may be padded beyond it
@@ -35,6 +36,11 @@ struct ParsedPacket {
     std::uint8_t tcp_flags = 0;  ///< if TCP
     Be16 source_port{};          ///< if TCP or UDP, and no later fragment
     Be16 destination_port{};
+    std::uint32_t fragment_id = 0; ///< if a fragment: its identification, as it stands on the wire
+
+    [[nodiscard]] bool is_ip() const {
+        return kind == PacketKind::ipv4 || kind == PacketKind::ipv6;
+    }
 };
 
 /// Parses `packet` into `parsed`, which must be as constructed. Checks what a router would (RFC

@@ -3,27 +3,41 @@
 // flow state + time → verdicts + edits. No clock, no I/O, no allocation.
 //
 // Thread rule: a worker calls process_burst() with its own flow table and counters; the snapshot
-// and the next hops are shared and read only.
+// and the next hops are shared and read only; what its siblings own it only reads.
 #pragma once
 
 #include "dataplane/core/counters.hpp"
 #include "dataplane/core/flow_table.hpp"
+#include "dataplane/core/fragments.hpp"
 #include "dataplane/core/next_hop.hpp"
 #include "dataplane/core/packet.hpp"
+#include "dataplane/core/path_mtu.hpp"
 #include "dataplane/core/port_facts.hpp"
 #include "dataplane/core/snapshot.hpp"
+#include "dataplane/core/too_big_answer.hpp"
 
+#include <cstdint>
 #include <span>
 
 namespace penstock {
 
+/// What a worker owns and the others may find() in.
+struct WorkerTables {
+    const FlowTable* flows = nullptr;
+    const FragmentTracker* fragments = nullptr;
+};
+
 /// Everything a burst is decided with.
 struct WorkerContext {
     FlowTable& flows;
+    FragmentTracker& fragments;
     const NextHopTable& next_hops;
+    PathMtuTable& path_mtus;          ///< shared by all workers
     std::span<const PortFacts> ports; ///< by PortId
     WorkerStats stats;
-    std::uint16_t next_ip_id = 0; ///< for outer headers without DF; this worker's alone
+    std::span<const WorkerTables> siblings; ///< of the other workers, this one's not among them
+    std::uint64_t now_ms = 0;               ///< the caller's clock, as of the last housekeeping
+    ReplyBudget too_big_budget;             ///< this worker's alone
 };
 
 /// Decides every packet of the burst and rewrites those that leave. `verdicts[i]` is for
@@ -38,8 +52,9 @@ void process_burst(
     std::span<Verdict> verdicts
 );
 
-/// Forgets flows idle for longer than their timeout, in the next part of the table; call it at
-/// every housekeeping. Looks at no more than `buckets` buckets.
+/// Forgets flows idle for longer than their timeout, in the next part of the table, and datagrams
+/// that took too long; call it at every housekeeping. Looks at no more than `buckets` buckets of
+/// each.
 void expire_flows(
     WorkerContext& worker, const Snapshot* snapshot, CoarseTime now, std::size_t buckets
 );

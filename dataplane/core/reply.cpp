@@ -2,6 +2,10 @@
 #include "dataplane/core/reply.hpp"
 
 #include "dataplane/core/headers.hpp"
+#include "dataplane/core/turn_around.hpp"
+
+#include <span>
+#include <utility>
 
 namespace penstock {
 namespace {
@@ -15,16 +19,72 @@ Verdict drop(DropReason reason) {
     return {.kind = VerdictKind::drop, .reason = reason};
 }
 
-Verdict reply_to(const Packet& packet) {
-    return {.kind = VerdictKind::reply, .tx_port = packet.rx_port};
+// The checksum once an echo request's type has become that of its reply (RFC 1624 eqn. 3); code 0.
+Be16 answer_checksum(Be16 checksum, std::uint8_t request, std::uint8_t reply) {
+    const Be16 before = Be16::from_host(static_cast<std::uint16_t>(request << 8U));
+    const Be16 after = Be16::from_host(static_cast<std::uint16_t>(reply << 8U));
+    return finish_checksum(
+        std::uint64_t{static_cast<std::uint16_t>(~checksum.raw)} +
+        static_cast<std::uint16_t>(~before.raw) + after.raw
+    );
 }
 
-// Sends the frame back to where it came from; VLAN tags stay as they are.
-void turn_around(Packet& packet, const PortFacts& port) {
-    auto ethernet = read_header<EthernetHeader>(packet.data);
-    ethernet.destination = ethernet.source;
-    ethernet.source = port.mac;
-    write_header(packet.data, ethernet);
+// False if the message can be summed and its checksum is wrong. What lies in later segments cannot
+// be summed here; the asker checks our answer anyway.
+bool checksum_may_be_right(const Packet& packet, const ParsedPacket& parsed, std::uint64_t pseudo) {
+    const std::uint32_t l3_end = std::uint32_t{parsed.l3} + parsed.l3_length;
+    if (l3_end > packet.length) {
+        return true;
+    }
+    const std::span<const std::uint8_t> message(packet.data + parsed.l4, l3_end - parsed.l4);
+    return fold_checksum(add_to_checksum(pseudo, message)) == 0xffff;
+}
+
+Verdict answer_echo_ipv4(Packet& packet, const ParsedPacket& parsed, const PortFacts& port) {
+    std::uint8_t* const ip_bytes = packet.data + parsed.l3;
+    auto& ip = header_at<Ipv4Header>(ip_bytes);
+    if (!can_be_answered(
+            packet, IpAddress::from_ipv4(ip.source), IpAddress::from_ipv4(ip.destination)
+        )) {
+        return drop(DropReason::bad_reply_target);
+    }
+    if (!checksum_may_be_right(packet, parsed, 0)) {
+        return drop(DropReason::bad_icmp_checksum);
+    }
+    auto& icmp = header_at<IcmpHeader>(packet.data + parsed.l4);
+    icmp.type = IcmpHeader::echo_reply;
+    icmp.checksum =
+        answer_checksum(icmp.checksum, IcmpHeader::echo_request, IcmpHeader::echo_reply);
+    const Be32 client = ip.source;
+    ip.source = ip.destination;
+    ip.destination = client;
+    ip.ttl = reply_ttl;
+    ip.checksum = {0};
+    const std::uint32_t header_length = std::uint32_t{parsed.l4} - parsed.l3;
+    ip.checksum = finish_checksum(add_to_checksum(0, {ip_bytes, header_length}));
+    return turn_around(packet, port);
+}
+
+Verdict answer_echo_ipv6(Packet& packet, const ParsedPacket& parsed, const PortFacts& port) {
+    auto& ip = header_at<Ipv6Header>(packet.data + parsed.l3);
+    if (!can_be_answered(
+            packet, IpAddress::from_ipv6(ip.source), IpAddress::from_ipv6(ip.destination)
+        )) {
+        return drop(DropReason::bad_reply_target);
+    }
+    const std::uint32_t length = std::uint32_t{parsed.l3} + parsed.l3_length - parsed.l4;
+    const std::uint64_t pseudo =
+        add_pseudo_header_ipv6(0, ip.source.data(), length, protocol_icmpv6);
+    if (!checksum_may_be_right(packet, parsed, pseudo)) {
+        return drop(DropReason::bad_icmp_checksum);
+    }
+    auto& icmp = header_at<IcmpHeader>(packet.data + parsed.l4);
+    icmp.type = IcmpHeader::v6_echo_reply;
+    icmp.checksum =
+        answer_checksum(icmp.checksum, IcmpHeader::v6_echo_request, IcmpHeader::v6_echo_reply);
+    std::swap(ip.source, ip.destination); // the pseudo-header's sum stays as it is
+    ip.hop_limit = reply_ttl;
+    return turn_around(packet, port);
 }
 
 } // namespace
@@ -53,50 +113,12 @@ Verdict answer_arp(
     arp.sender_mac = port.mac;
     arp.sender_ip = vip;
     write_header(bytes, arp);
-    turn_around(packet, port);
-    return reply_to(packet);
+    return turn_around(packet, port);
 }
 
-Verdict answer_icmp(Packet& packet, const ParsedPacket& parsed, const PortFacts& port) {
-    std::uint8_t* const icmp_bytes = packet.data + parsed.l4;
-    auto icmp = read_header<IcmpHeader>(icmp_bytes);
-    if (icmp.type != IcmpHeader::echo_request || icmp.code != 0) {
-        return drop(DropReason::unhandled_icmp);
-    }
-    std::uint8_t* const ip_bytes = packet.data + parsed.l3;
-    auto ip = read_header<Ipv4Header>(ip_bytes);
-    const IpAddress source = IpAddress::from_ipv4(ip.source);
-    if (source.is_unspecified() || source.is_multicast() || source.is_loopback() ||
-        ip.source.raw == UINT32_MAX || ip.source == ip.destination ||
-        read_header<EthernetHeader>(packet.data).source.is_multicast()) {
-        return drop(DropReason::bad_reply_target);
-    }
-    const std::uint32_t l3_end = std::uint32_t{parsed.l3} + parsed.l3_length;
-    // What lies in later segments cannot be summed here; the asker checks our answer anyway.
-    if (l3_end <= packet.length) {
-        const std::uint64_t sum = add_to_checksum(0, {icmp_bytes, l3_end - parsed.l4});
-        if (fold_checksum(sum) != 0xffff) {
-            return drop(DropReason::bad_icmp_checksum);
-        }
-    }
-    // RFC 1624 eqn. 3: HC' = ~(~HC + ~m + m') with m = type 8, code 0 and m' = 0.
-    const auto old_word = read_header<Be16>(icmp_bytes);
-    icmp.type = IcmpHeader::echo_reply;
-    icmp.checksum = finish_checksum(
-        std::uint64_t{static_cast<std::uint16_t>(~icmp.checksum.raw)} +
-        static_cast<std::uint16_t>(~old_word.raw)
-    );
-    write_header(icmp_bytes, icmp);
-
-    std::swap(ip.source, ip.destination);
-    ip.ttl = reply_ttl;
-    ip.checksum = {0};
-    write_header(ip_bytes, ip);
-    const std::uint32_t header_length = std::uint32_t{parsed.l4} - parsed.l3;
-    ip.checksum = finish_checksum(add_to_checksum(0, {ip_bytes, header_length}));
-    write_header(ip_bytes, ip);
-    turn_around(packet, port);
-    return reply_to(packet);
+Verdict answer_echo(Packet& packet, const ParsedPacket& parsed, const PortFacts& port) {
+    return parsed.kind == PacketKind::ipv4 ? answer_echo_ipv4(packet, parsed, port)
+                                           : answer_echo_ipv6(packet, parsed, port);
 }
 
 } // namespace penstock

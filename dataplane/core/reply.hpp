@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packets to a VIP that we answer ourselves: ARP requests and ICMP echo. VIPs belong to no
-// kernel, so nobody else would.
+// Answers to who asks after a VIP: ARP and echo. VIPs belong to no kernel, so nobody else answers
+// (docs/concepts.md).
 //
-// Thread rule: pure edits of one packet. An answer is never longer than its question.
+// Thread rule: pure edits of one packet. A packet that is not answered is left as it came.
 #pragma once
 
 #include "dataplane/core/packet.hpp"
@@ -18,10 +18,10 @@ namespace penstock {
     Packet& packet, const ParsedPacket& parsed, const PortFacts& port, const Snapshot& snapshot
 );
 
-/// Decides an IPv4 ICMP packet to a VIP: an echo request (RFC 792) becomes its reply, with TTL 64
-/// and the addresses exchanged; every other message is a drop with its reason. REQUIRES: no
-/// fragment.
+/// An echo request to a VIP (RFC 792, RFC 4443 4.1) becomes its reply, with TTL 64 and the addresses
+/// exchanged. REQUIRES: parsed.kind is ipv4 or ipv6, and the packet is an echo request of that
+/// family, no fragment.
 [[nodiscard]] Verdict
-answer_icmp(Packet& packet, const ParsedPacket& parsed, const PortFacts& port);
+answer_echo(Packet& packet, const ParsedPacket& parsed, const PortFacts& port);
 
 } // namespace penstock

@@ -3,8 +3,8 @@
 //
 // Everything a packet needs is computed here once, so that the packet path chooses nothing: a
 // service is one probe away whatever their number, a backend's outer header is a finished template,
-// a slot is one load. Built by compile_snapshot() on the builder thread, handed over by
-// Publication, never changed.
+// a slot is one load, and what a service does not use costs one test of one byte. Built by
+// compile_snapshot() on the builder thread, handed over by Publication, never changed.
 //
 // Thread rule: immutable after construction; any thread may read.
 #pragma once
@@ -14,39 +14,82 @@
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/identity.hpp"
 #include "dataplane/core/maglev.hpp"
+#include "dataplane/core/service_index.hpp"
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace penstock {
 
-/// How a packet is rewritten for a backend.
+/// What stands between the outer IP header and the packet inside it.
+enum class Encapsulation : std::uint8_t {
+    none, ///< ipip
+    gre,  ///< 4 bytes
+    gue,  ///< UDP, and in variant 0 a GUE header of 4 bytes
+};
+
+/// How a packet is rewritten for a backend. A tunnel's name is that of its outer family.
 enum class Rewrite : std::uint8_t {
-    mac_only,  ///< l2dsr
-    ipv4_ipv4, ///< ipip: outer IPv4 around inner IPv4
+    mac_only,    ///< l2dsr
+    tunnel_ipv4, ///< outer IPv4
+    tunnel_ipv6, ///< outer IPv6
+    nat,         ///< addresses and ports
+};
+
+/// What the packets of a service need beyond the plain way: bits of ServiceEntry::features. A
+/// service without any takes no test but one of the whole byte.
+namespace feature {
+inline constexpr std::uint8_t untracked = 1U << 0U;  ///< no flow entries
+inline constexpr std::uint8_t affinity = 1U << 1U;   ///< chosen by other than the tuple
+inline constexpr std::uint8_t mss_clamp = 1U << 2U;  ///< SYNs are edited
+inline constexpr std::uint8_t down_reset = 1U << 3U; ///< flows of a dead backend get a RST
+inline constexpr std::uint8_t access = 1U << 4U;     ///< sources are checked
+inline constexpr std::uint8_t limits = 1U << 5U;     ///< new flows are counted against limits
+inline constexpr std::uint8_t quic = 1U << 6U;       ///< chosen by connection id
+inline constexpr std::uint8_t nat = 1U << 7U;        ///< goes through the NAT table
+} // namespace feature
+
+/// The cold half of a service: read only for the features that it has.
+struct ServicePolicy {
+    Affinity affinity = Affinity::tuple;
+    std::uint8_t affinity_host_bits = 0;
+    std::uint16_t mss_clamp = 0; ///< host order
+    bool toa = false;
+    ServiceLimits limits;
 };
 
 /// One service as the packet path sees it.
 struct ServiceEntry {
     const std::uint16_t* slots =
         nullptr; ///< [slot_count] backend ids; null if no backend takes new flows
+    const ServicePolicy* policy = nullptr; ///< never null in a snapshot
     std::uint32_t slot_count = 0;
     ServiceId id;
+    std::uint8_t features = 0; ///< bits of `feature`
 };
+
+static_assert(sizeof(ServiceEntry) <= 32);
 
 /// One backend as the packet path sees it: one cache line.
 struct alignas(64) BackendEntry {
-    ServiceId service;            ///< a flow entry counts only for packets of this service
-    bool keeps_flows = false;     ///< flows that name it follow it
-    bool takes_new_flows = false; ///< it is up, ready and of weight above 0
+    ServiceId service;                ///< a flow entry counts only for packets of this service
+    bool in_use : 1 = false;          ///< this id names a backend in this snapshot
+    bool keeps_flows : 1 = false;     ///< flows that name it follow it
+    bool takes_new_flows : 1 = false; ///< it is up, ready and of weight above 0
+    bool resets_flows : 1 = false;    ///< it is down, and its TCP flows get a RST
+    bool inner_ipv6 : 1 = false;      ///< tunnels: the family of what travels inside
     Rewrite rewrite = Rewrite::mac_only;
-    std::uint8_t outer_length = 0;   ///< bytes of `outer`
-    bool in_use = false;             ///< this id names a backend in this snapshot
-    std::uint32_t checksum_base = 0; ///< one's complement sum of the constant words of `outer`
-    std::array<std::uint8_t, 40> outer{
-    }; ///< outer header; length, id, DSCP, checksum are filled per packet
+    Encapsulation encapsulation = Encapsulation::none;
+    std::uint8_t outer_length = 0;     ///< bytes of `outer`
+    std::uint8_t source_host_bits = 0; ///< of the outer source that the flow hash fills
+    std::uint16_t checksum_base = 0;   ///< one's complement sum of `outer`'s IPv4 header
+    std::uint16_t port = 0;            ///< nat: the server's port, network order; 0: as it came
+    /// Tunnels: the outer headers; length, DSCP, checksum and what the flow hash fills are 0. nat:
+    /// the server's address, 4 or 16 bytes.
+    std::array<std::uint8_t, 52> outer{};
 };
 
 static_assert(sizeof(BackendEntry) == 64);
@@ -54,21 +97,31 @@ static_assert(sizeof(BackendEntry) == 64);
 class Snapshot {
 public:
     /// The service of a packet to (vip, protocol, port), or nullptr. Addresses and port in network
-    /// order.
+    /// order; the port is 0 for protocols without.
     [[nodiscard]] const ServiceEntry*
     find_service_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) const {
-        return find_service(key_ipv4(vip, protocol, port));
+        return service_at(index_.find_ipv4(vip, protocol, port));
     }
 
     [[nodiscard]] const ServiceEntry*
-    find_service_ipv6(const std::uint8_t* vip, std::uint8_t protocol, Be16 port) const;
+    find_service_ipv6(const std::uint8_t* vip, std::uint8_t protocol, Be16 port) const {
+        return service_at(index_.find_ipv6(vip, protocol, port));
+    }
 
-    /// True for every address that a service names.
-    [[nodiscard]] bool is_vip(const IpAddress& address) const { return vip_index(address) >= 0; }
+    /// True for every address that a service names, alone or in a prefix.
+    [[nodiscard]] bool is_vip(const IpAddress& address) const { return index_.covers(address); }
+
+    /// True for the source of our outer headers: a message about one of our own packets.
+    [[nodiscard]] bool is_tunnel_source(const IpAddress& address) const;
 
     /// By id; `in_use` is false for ids that name nothing. REQUIRES: id.value < max_backends.
     [[nodiscard]] const BackendEntry& backend(BackendId id) const {
         return id.value < backends_.size() ? backends_[id.value] : unused_backend_;
+    }
+
+    /// By id; null for one that this snapshot does not list.
+    [[nodiscard]] const ServiceEntry* service(ServiceId id) const {
+        return id.value < services_by_id_.size() ? services_by_id_[id.value] : nullptr;
     }
 
     [[nodiscard]] const FlowHasher& hasher() const { return hasher_; }
@@ -80,9 +133,13 @@ public:
 
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
-    /// For steering and neighbours: what the workers must be sent, and where they must be able to
-    /// send.
+    /// For steering: what the workers must be sent. Sorted, each once.
+    [[nodiscard]] const std::vector<IpPrefix>& vip_prefixes() const { return vip_prefixes_; }
+
+    /// Those of them that are one address.
     [[nodiscard]] const std::vector<IpAddress>& vips() const { return vips_; }
+
+    [[nodiscard]] const TunnelSources& tunnel_sources() const { return tunnel_sources_; }
 
     struct Target {
         BackendId id;
@@ -90,10 +147,14 @@ public:
         Forwarding forwarding = Forwarding::ipip;
     };
 
+    /// For neighbours: where the workers must be able to send. Sorted by address.
     [[nodiscard]] const std::vector<Target>& targets() const { return targets_; }
 
-    /// Places that the slowest look-up of a service or of a VIP visits: what hashing costs here.
-    [[nodiscard]] std::size_t longest_probe() const;
+    /// The targets of one address.
+    [[nodiscard]] std::span<const Target> targets_of(const IpAddress& address) const;
+
+    /// Places that the slowest look-up of a service visits: what hashing costs here.
+    [[nodiscard]] std::size_t longest_probe() const { return index_.longest_probe(); }
 
     /// The table that the service was compiled with, to be shared by the next snapshot; may be
     /// null.
@@ -102,58 +163,21 @@ public:
 private:
     friend class SnapshotBuilder;
 
-    struct ServiceSlot {
-        std::uint64_t key = 0; ///< 0: empty
-        std::uint32_t index = 0;
-    };
-
-    [[nodiscard]] static std::uint64_t key_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) {
-        return (std::uint64_t{vip.raw} << 32U) | (std::uint64_t{port.raw} << 16U) |
-               (std::uint64_t{protocol} << 8U) | 1U;
+    [[nodiscard]] const ServiceEntry* service_at(std::int32_t index) const {
+        return index == ServiceIndex::none ? nullptr : &services_[static_cast<std::size_t>(index)];
     }
-
-    [[nodiscard]] static std::uint64_t
-    key_ipv6(std::uint32_t vip_index, std::uint8_t protocol, Be16 port) {
-        return (std::uint64_t{vip_index} << 32U) | (std::uint64_t{port.raw} << 16U) |
-               (std::uint64_t{protocol} << 8U) | 2U;
-    }
-
-    [[nodiscard]] const ServiceEntry* find_service(std::uint64_t key) const {
-        // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter
-        // of the table is in use, so a probe ends soon.
-        for (std::uint64_t i = mix(key);; ++i) {
-            const ServiceSlot& slot = service_slots_[i & service_mask_];
-            if (slot.key == key) {
-                return &services_[slot.index];
-            }
-            if (slot.key == 0) {
-                return nullptr;
-            }
-        }
-    }
-
-    // SplitMix64's finalizer. One multiplication alone is not enough: it carries upwards only, and
-    // the addresses of one /24 differ in the highest byte of a key, so that all of them would
-    // share one chain.
-    [[nodiscard]] static std::uint64_t mix(std::uint64_t key) {
-        key = (key ^ (key >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-        key = (key ^ (key >> 27U)) * 0x94d049bb133111ebULL;
-        return key ^ (key >> 31U);
-    }
-
-    [[nodiscard]] static std::uint64_t mix(const IpAddress& address);
-    [[nodiscard]] std::int32_t vip_index(const IpAddress& address) const;
 
     std::uint64_t generation_ = 0;
     FlowHasher hasher_;
     std::array<std::uint16_t, flow_state_count> timeout_ticks_{};
-    std::uint64_t service_mask_ = 0;
-    std::uint64_t vip_mask_ = 0;
-    std::vector<ServiceSlot> service_slots_;
-    std::vector<ServiceEntry> services_;
+    ServiceIndex index_;
+    std::vector<ServiceEntry> services_; ///< as the desired state lists them
+    std::vector<ServicePolicy> policies_;
+    std::vector<const ServiceEntry*> services_by_id_;
     std::vector<BackendEntry> backends_;
-    std::vector<std::int32_t> vip_slots_; ///< index into vips_, -1: empty
+    std::vector<IpPrefix> vip_prefixes_;
     std::vector<IpAddress> vips_;
+    TunnelSources tunnel_sources_;
     std::vector<Target> targets_;
     std::vector<std::shared_ptr<const MaglevTable>> tables_; ///< by ServiceId
     BackendEntry unused_backend_;

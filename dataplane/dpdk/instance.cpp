@@ -162,6 +162,18 @@ Instance::Step Instance::open_ports(const config::DataplaneConfig& dataplane) {
     return {};
 }
 
+void Instance::introduce_workers() {
+    for (const auto& worker : workers_) {
+        std::vector<WorkerTables> siblings;
+        for (const auto& other : workers_) {
+            if (other != worker) {
+                siblings.push_back(other->tables());
+            }
+        }
+        worker->set_siblings(std::move(siblings));
+    }
+}
+
 Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane) {
     for (std::size_t index = 0; index < lcores_.worker_cpus.size(); ++index) {
         WorkerSetup setup;
@@ -178,7 +190,9 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
         setup.port_facts = port_facts_;
         setup.flow_memory = flow_memory_[index]->bytes();
         setup.stats = statistics_->worker(index);
+        setup.pool = pools_[index].get();
         setup.next_hops = &next_hops_;
+        setup.path_mtus = &path_mtus_;
         setup.publication = &publication_;
         setup.is_adaptive = is_adaptive(dataplane.idle, lcores_.worker_cpus[index], cpus_);
         workers_.push_back(std::make_unique<Worker>(setup));
@@ -189,6 +203,7 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
             setup.is_adaptive ? "sleeps" : "spins"
         );
     }
+    introduce_workers();
     for (std::size_t index = 0; index < workers_.size(); ++index) {
         const int error = ::rte_eal_remote_launch(launch, workers_[index].get(), lcore_of(index));
         if (error != 0) {

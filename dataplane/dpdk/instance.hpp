@@ -58,6 +58,7 @@ private:
     [[nodiscard]] Step create_statistics();
     [[nodiscard]] Step allocate_buffers();
     [[nodiscard]] Step open_ports(const config::DataplaneConfig& dataplane);
+    void introduce_workers();
     [[nodiscard]] Step launch_workers(const config::DataplaneConfig& dataplane);
     [[nodiscard]] Step open_control(const config::DataplaneConfig& dataplane);
     void stop_workers();
@@ -76,6 +77,7 @@ private:
     std::vector<PortFacts> port_facts_; ///< by PortId
     Publication<Snapshot> publication_;
     NextHopTable next_hops_;
+    PathMtuTable path_mtus_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::size_t launched_workers_ = 0;
     std::unique_ptr<Control> control_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/worker.hpp"
 
+#include "dataplane/core/cut.hpp"
+
 #include <algorithm>
 #include <ctime>
 #include <rte_cycles.h>
@@ -8,6 +10,7 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <rte_prefetch.h>
+#include <utility>
 
 namespace penstock {
 
@@ -21,6 +24,9 @@ constexpr std::uint64_t sweep_period_us = 60'000'000;
 // ... but no housekeeping looks at more than this, some 10 µs of cache misses: time lost in a stall
 // is made up for in small steps.
 constexpr std::size_t sweep_buckets_most = 128;
+// 64 KiB in buffers of 2 KiB, and in pieces of 576 bytes with room for a few headers.
+constexpr std::size_t max_cut_segments = 40;
+constexpr std::size_t max_pieces = 160;
 
 // Coarse: a read of the vDSO page whatever the clock source; 4 ms of error do not matter here.
 std::uint64_t coarse_monotonic_ns() {
@@ -42,12 +48,19 @@ Worker::Worker(const WorkerSetup& setup)
     : index_(setup.index),
       ports_(setup.ports),
       flows_(setup.flow_memory),
+      fragment_memory_(FragmentTracker::memory_bytes()),
+      fragments_(fragment_memory_.span()),
+      pool_(setup.pool),
       publication_(*setup.publication),
       context_{
           .flows = flows_,
+          .fragments = fragments_,
           .next_hops = *setup.next_hops,
+          .path_mtus = *setup.path_mtus,
           .ports = setup.port_facts,
           .stats = setup.stats,
+          .siblings = {},
+          .too_big_budget = {},
       },
       ticks_per_us_(std::max<std::uint64_t>(1, ::rte_get_tsc_hz() / 1'000'000U)),
       idle_policy_(
@@ -55,6 +68,11 @@ Worker::Worker(const WorkerSetup& setup)
                             : IdlePolicy::spin()
       ) {
     context_.stats.worker->flow_capacity.set(flows_.capacity());
+}
+
+void Worker::set_siblings(std::vector<WorkerTables> siblings) {
+    siblings_ = std::move(siblings);
+    context_.siblings = siblings_;
 }
 
 void Worker::run() {
@@ -79,6 +97,7 @@ void Worker::run() {
         }
     }
     keep_house(::rte_rdtsc());
+    drop_held();
     publication_.report_gone(index_);
 }
 
@@ -87,7 +106,7 @@ bool Worker::poll_all() {
         // Nothing can be decided yet: what arrives waits in the ring, or the NIC drops it.
         return false;
     }
-    bool any = false;
+    bool any = fragments_.held_count() != 0 && release_held();
     for (const WorkerPort& port : ports_) {
         if (!port.receives) {
             continue;
@@ -112,19 +131,54 @@ void Worker::handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst) {
         ::rte_prefetch0(rte_pktmbuf_mtod(buffer, const void*));
     }
     for (std::size_t i = 0; i < burst.size(); ++i) {
-        const rte_mbuf& buffer = *burst[i];
-        bytes += buffer.pkt_len;
-        packets_[i] = {
-            .data = rte_pktmbuf_mtod(&buffer, std::uint8_t*),
-            .length = buffer.data_len,
-            .total_length = buffer.pkt_len,
-            .headroom = buffer.data_off,
-            .rx_port = from.id,
-        };
+        bytes += burst[i]->pkt_len;
+        describe(*burst[i], from.id, packets_[i]);
     }
     WorkerCounters& counters = *context_.stats.worker;
     counters.rx_packets.add(burst.size());
     counters.rx_bytes.add(bytes);
+    process(burst);
+}
+
+void Worker::describe(const rte_mbuf& buffer, PortId port, Packet& packet) const {
+    packet = {
+        .data = rte_pktmbuf_mtod(&buffer, std::uint8_t*),
+        .length = buffer.data_len,
+        .total_length = buffer.pkt_len,
+        .headroom = buffer.data_off,
+        .rx_port = port,
+    };
+}
+
+bool Worker::release_held() {
+    std::array<rte_mbuf*, max_burst> burst;
+    std::size_t count = 0;
+    while (count < burst.size()) {
+        const auto slot = fragments_.take_ready(now_);
+        if (!slot) {
+            break;
+        }
+        rte_mbuf* const buffer = std::exchange(held_[slot->index], nullptr);
+        describe(*buffer, held_port_[slot->index], packets_[count]);
+        packets_[count].was_held = true;
+        burst[count++] = buffer;
+    }
+    if (count != 0) {
+        process({burst.data(), count});
+    }
+    return count != 0;
+}
+
+void Worker::drop_held() {
+    for (rte_mbuf*& buffer : held_) {
+        if (buffer != nullptr) {
+            drop(std::exchange(buffer, nullptr), DropReason::fragment_without_first);
+            free_dropped();
+        }
+    }
+}
+
+void Worker::process(std::span<rte_mbuf*> burst) {
     process_burst(
         context_,
         publication_.acquire(),
@@ -147,25 +201,79 @@ void Worker::dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& ver
     switch (verdict.kind) {
     case VerdictKind::forward:
     case VerdictKind::reply: {
+        if (packet.total_length == packet.length && buffer->nb_segs > 1) [[unlikely]] {
+            // An answer that quotes the beginning of a packet of several segments.
+            ::rte_pktmbuf_free(std::exchange(buffer->next, nullptr));
+            buffer->nb_segs = 1;
+        }
+        buffer->data_off = packet.headroom;
+        buffer->data_len = static_cast<std::uint16_t>(packet.length);
+        buffer->pkt_len = packet.total_length;
+        if (verdict.kind == VerdictKind::forward && verdict.cut_mtu != 0) [[unlikely]] {
+            cut(buffer, verdict);
+            return;
+        }
         // A driver that takes single segments would send the first one and garbage.
         if (buffer->nb_segs > 1 && !ports_[verdict.tx_port.value].sends_segments) [[unlikely]] {
             drop(buffer, DropReason::too_big);
             return;
         }
-        buffer->data_off = packet.headroom;
-        buffer->data_len = static_cast<std::uint16_t>(packet.length);
-        buffer->pkt_len = packet.total_length;
-        TxBatch& batch = tx_[verdict.tx_port.value];
-        batch.packets[batch.count++] = buffer;
+        send(buffer, verdict.tx_port);
         return;
     }
+    case VerdictKind::hold:
+        held_[verdict.held.index] = buffer;
+        held_port_[verdict.held.index] = packet.rx_port;
+        return;
     case VerdictKind::kernel:
         drop(buffer, DropReason::no_exception_path);
         return;
     case VerdictKind::drop:
-        dropped_[dropped_count_++] = buffer; // process_burst() has counted it
+        release(buffer); // process_burst() has counted it
         return;
     }
+}
+
+void Worker::send(rte_mbuf* buffer, PortId port) {
+    TxBatch& batch = tx_[port.value];
+    if (batch.count == batch.packets.size()) [[unlikely]] {
+        flush(ports_[port.value], batch); // pieces make more than a burst
+    }
+    batch.packets[batch.count++] = buffer;
+}
+
+void Worker::cut(rte_mbuf* buffer, const Verdict& verdict) {
+    std::array<std::span<const std::uint8_t>, max_cut_segments> segments;
+    std::size_t count = 0;
+    for (const rte_mbuf* at = buffer; at != nullptr && count < segments.size(); at = at->next) {
+        segments[count++] = {rte_pktmbuf_mtod(at, const std::uint8_t*), at->data_len};
+    }
+    const Snapshot* const snapshot = publication_.acquire();
+    const Cutter cutter(
+        std::span(segments).first(count), snapshot->backend(verdict.backend), verdict.cut_mtu
+    );
+    std::array<rte_mbuf*, max_pieces> pieces;
+    if (buffer->nb_segs > count || cutter.count() == 0 || cutter.count() > pieces.size()) {
+        drop(buffer, DropReason::too_big);
+        return;
+    }
+    if (::rte_pktmbuf_alloc_bulk(pool_, pieces.data(), cutter.count()) != 0) {
+        drop(buffer, DropReason::no_buffer);
+        return;
+    }
+    if (cutter.length(0) > rte_pktmbuf_tailroom(pieces[0])) {
+        ::rte_pktmbuf_free_bulk(pieces.data(), cutter.count());
+        drop(buffer, DropReason::too_big);
+        return;
+    }
+    for (std::uint32_t i = 0; i < cutter.count(); ++i) {
+        char* const room =
+            ::rte_pktmbuf_append(pieces[i], static_cast<std::uint16_t>(cutter.length(i)));
+        cutter.write(i, {reinterpret_cast<std::uint8_t*>(room), cutter.length(i)});
+        send(pieces[i], verdict.tx_port);
+    }
+    context_.stats.worker->pieces.add(cutter.count() - 1U);
+    release(buffer); // its pieces have left
 }
 
 void Worker::flush(const WorkerPort& to, TxBatch& batch) {
@@ -188,6 +296,13 @@ void Worker::flush(const WorkerPort& to, TxBatch& batch) {
 
 void Worker::drop(rte_mbuf* buffer, DropReason reason) {
     context_.stats.worker->drops[static_cast<std::size_t>(reason)].add(1);
+    release(buffer);
+}
+
+void Worker::release(rte_mbuf* buffer) {
+    if (dropped_count_ == dropped_.size()) [[unlikely]] {
+        free_dropped(); // pieces make more than a burst
+    }
     dropped_[dropped_count_++] = buffer;
 }
 
@@ -201,6 +316,7 @@ void Worker::free_dropped() {
 void Worker::keep_house(std::uint64_t now_tsc) {
     const std::uint64_t now_ns = coarse_monotonic_ns();
     now_ = CoarseTime::from_seconds(now_ns / 1'000'000'000U);
+    context_.now_ms = now_ns / 1'000'000U;
     const std::uint64_t elapsed_us = (now_tsc - last_house_tsc_) / ticks_per_us_;
     last_house_tsc_ = now_tsc;
 

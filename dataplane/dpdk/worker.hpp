@@ -25,6 +25,7 @@
 #include <vector>
 
 struct rte_mbuf;
+struct rte_mempool;
 
 namespace penstock {
 
@@ -43,7 +44,9 @@ struct WorkerSetup {
     std::span<const PortFacts> port_facts; ///< by PortId; outlives the worker
     std::span<std::byte> flow_memory;      ///< of FlowTable::bytes_for(), zeroed
     WorkerStats stats;
+    rte_mempool* pool = nullptr; ///< for the pieces of packets that are cut
     const NextHopTable* next_hops = nullptr;
+    PathMtuTable* path_mtus = nullptr; ///< shared by all workers
     Publication<Snapshot>* publication = nullptr;
     bool is_adaptive = false; ///< may sleep when idle
 };
@@ -53,6 +56,14 @@ public:
     explicit Worker(const WorkerSetup& setup);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
+
+    /// What other workers may look into.
+    [[nodiscard]] WorkerTables tables() const {
+        return {.flows = &flows_, .fragments = &fragments_};
+    }
+
+    /// Before run(): what this worker may look into, for each of the others.
+    void set_siblings(std::vector<WorkerTables> siblings);
 
     /// Until request_stop(). The burst in hand is finished.
     void run();
@@ -69,10 +80,20 @@ private:
     /// Polls every queue once, if there is a snapshot; true if anything was there.
     bool poll_all();
     void handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst);
+    /// Sends held packets whose wait is over through the pipeline again; true if there was one.
+    bool release_held();
+    void drop_held();
+    void describe(const rte_mbuf& buffer, PortId port, Packet& packet) const;
+    /// Decides and dispatches the first `count` of packets_.
+    void process(std::span<rte_mbuf*> burst);
     /// Queues the packet for its port, or for the free list.
     void dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& verdict);
+    void send(rte_mbuf* buffer, PortId port);
+    /// Sends the pieces of a packet that is too large for its way.
+    void cut(rte_mbuf* buffer, const Verdict& verdict);
     void flush(const WorkerPort& to, TxBatch& batch);
     void drop(rte_mbuf* buffer, DropReason reason);
+    void release(rte_mbuf* buffer);
     void free_dropped();
     void keep_house(std::uint64_t now_tsc);
     void idle(std::uint64_t now_tsc);
@@ -80,6 +101,10 @@ private:
     const std::size_t index_;
     const std::vector<WorkerPort> ports_;
     FlowTable flows_;
+    const LineMemory fragment_memory_;
+    FragmentTracker fragments_;
+    std::vector<WorkerTables> siblings_;
+    rte_mempool* const pool_;
     Publication<Snapshot>& publication_;
     WorkerContext context_;
     const std::uint64_t ticks_per_us_;
@@ -92,6 +117,9 @@ private:
         packets_; // here, not on the stack: no burst pays for clearing them
     std::array<Verdict, max_burst> verdicts_;
     std::array<TxBatch, max_ports> tx_;
+    /// By HeldSlot.
+    std::array<rte_mbuf*, max_held_packets> held_{};
+    std::array<PortId, max_held_packets> held_port_{};
     std::array<rte_mbuf*, max_burst> dropped_{};
     unsigned dropped_count_ = 0;
     std::uint64_t last_round_tsc_ = 0;

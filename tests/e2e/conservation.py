@@ -10,7 +10,7 @@ def balance(balancer: Balancer) -> tuple[int, int]:
     """Packets in, packets accounted for. The drops are summed from their reasons, not taken from the total."""
     totals = balancer.cli_json("stats")["totals"]
     drops = sum(drop["packets"] for drop in balancer.cli_json("drops")["drops"])
-    return totals["rx_packets"], totals["tx_packets"] + totals["to_kernel_packets"] + drops
+    return totals["rx_packets"] + totals["pieces"], totals["tx_packets"] + totals["to_kernel_packets"] + drops
 
 
 def assert_conserved(balancer: Balancer, least_packets: int) -> None:

@@ -4,23 +4,16 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <new>
 #include <utility>
 
 namespace penstock::replay {
 namespace {
 
-constexpr std::align_val_t line{64};
 constexpr std::uint16_t headroom = 128; // as DPDK's buffers have
 constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr std::uint16_t default_mtu = 1500;
-constexpr std::array<std::uint8_t, 4> default_tunnel_source{192, 0, 0, 8};
-
-std::byte* allocate_zeroed(std::size_t bytes) {
-    auto* const memory = static_cast<std::byte*>(::operator new(bytes, line));
-    std::memset(memory, 0, bytes);
-    return memory;
-}
+constexpr std::string_view default_tunnel_source_ipv4 = "192.0.0.8"; // RFC 7600
+constexpr std::string_view default_tunnel_source_ipv6 = "100::8";    // RFC 6666: discarded anywhere
 
 // Fresh flows are forgotten after each packet, which costs the size of the table.
 std::size_t table_bytes_for(const config::Configuration& configuration, FlowKeeping keeping) {
@@ -67,29 +60,13 @@ find_port(const config::Configuration& configuration, const std::string& name) {
 
 } // namespace
 
-void Replayer::Release::operator()(std::byte* memory) const {
-    ::operator delete(memory, line);
-}
-
 Replayer::Replayer(const config::Configuration& configuration, const Settings& settings)
     : settings_(settings),
-      table_bytes_(table_bytes_for(configuration, settings.flows)),
-      table_memory_(allocate_zeroed(table_bytes_)),
-      flows_({table_memory_.get(), table_bytes_}),
+      table_(table_bytes_for(configuration, settings.flows)),
       ports_(make_ports(configuration)),
-      service_counters_(max_services),
-      backend_counters_(max_backends),
+      worker_(table_.span(), ports_),
       services_(max_services),
-      backends_(max_backends),
-      worker_{
-          .flows = flows_,
-          .next_hops = *next_hops_,
-          .ports = ports_,
-          .stats =
-              {.worker = counters_.get(),
-               .services = service_counters_.data(),
-               .backends = backend_counters_.data()},
-      } {}
+      backends_(max_backends) {}
 
 std::expected<std::unique_ptr<Replayer>, Refusal>
 Replayer::create(const config::Configuration& configuration, const Settings& settings) {
@@ -103,10 +80,11 @@ Replayer::create(const config::Configuration& configuration, const Settings& set
 
 std::expected<void, Refusal> Replayer::compile(const config::Configuration& configuration) {
     DesiredState desired = config::to_desired_state(configuration, settings_.flow_hash_key, 1);
-    if (!desired.tunnel_source) {
-        Be32 source;
-        std::memcpy(&source, default_tunnel_source.data(), sizeof source);
-        desired.tunnel_source = IpAddress::from_ipv4(source);
+    if (!desired.tunnel_sources.ipv4) {
+        desired.tunnel_sources.ipv4 = IpPrefix::parse(default_tunnel_source_ipv4);
+    }
+    if (!desired.tunnel_sources.ipv6) {
+        desired.tunnel_sources.ipv6 = IpPrefix::parse(default_tunnel_source_ipv6);
     }
     for (ServiceSpec& service : desired.services) {
         for (BackendSpec& backend : service.backends) {
@@ -137,24 +115,24 @@ void Replayer::resolve_next_hops(const config::Configuration& configuration) {
             std::ranges::find(neighbours, target.address, &config::NeighbourConfig::address);
         if (known != neighbours.end()) {
             const PortId port = find_port(configuration, known->port).value_or(PortId{0});
-            next_hops_->set(target.id, {.mac = known->mac, .port = port});
+            worker_.next_hops().set(target.id, {.mac = known->mac, .port = port});
         } else if (settings_.next_hops == NextHops::synthetic) {
-            next_hops_->set(target.id, {.mac = synthetic_mac(target.address), .port = {0}});
+            worker_.next_hops().set(target.id, {.mac = synthetic_mac(target.address), .port = {0}});
         }
     }
 }
 
 void Replayer::forget_flows() {
-    flows_.sweep(flows_.bucket_count(), [this](const FlowEntry& entry) {
-        worker_.stats.backends[entry.backend.value].flows.subtract(1);
+    FlowTable& flows = worker_.flows();
+    flows.sweep(flows.bucket_count(), [this](const FlowEntry& entry) {
+        worker_.context().stats.backends[entry.backend.value].flows.subtract(1);
         return true;
     });
-    counters_->flows.set(flows_.size());
+    worker_.context().stats.worker->flows.set(flows.size());
 }
 
 void Replayer::forget() {
     forget_flows();
-    worker_.next_ip_id = 0;
     now_s_ = 0;
 }
 
@@ -162,7 +140,7 @@ void Replayer::pass_time(std::uint64_t time_ns) {
     const std::uint64_t then_s = now_s_;
     now_s_ = std::max(now_s_, time_ns / ns_per_s); // a capture that was merged may go back
     if (now_s_ / CoarseTime::seconds_per_tick == then_s / CoarseTime::seconds_per_tick ||
-        flows_.size() == 0) {
+        worker_.flows().size() == 0) {
         return;
     }
     // Coarse time wraps: after a gap longer than every timeout it cannot tell what is old.
@@ -170,7 +148,7 @@ void Replayer::pass_time(std::uint64_t time_ns) {
         forget_flows();
     } else {
         const CoarseTime now = CoarseTime::from_seconds(now_s_);
-        expire_flows(worker_, snapshot_.get(), now, flows_.bucket_count());
+        expire_flows(worker_.context(), snapshot_.get(), now, worker_.flows().bucket_count());
     }
 }
 
@@ -191,7 +169,7 @@ void Replayer::process_some(std::span<const Frame> frames, std::span<Outcome> ou
         };
     }
     process_burst(
-        worker_,
+        worker_.context(),
         snapshot_.get(),
         CoarseTime::from_seconds(now_s_),
         std::span(packets).first(frames.size()),

@@ -5,7 +5,7 @@
 // What the configuration leaves to a machine is fixed here, so that the same files give the same
 // result everywhere: port i has the address 02:70:63:61:70:0i (as DPDK's pcap driver numbers them)
 // and the MTU of the configuration or 1500; packets arrive at port 0; every backend is up;
-// the source of outer headers is 192.0.0.8 (RFC 7600) if nothing else is said. A next hop is what
+// the source of outer headers is 192.0.0.8 (RFC 7600) or 100::8 (RFC 6666) if nothing else is said. A next hop is what
 // [[dataplane.neighbour]] says, else synthetic: 02:04 and the four bytes of an IPv4 address, 02:06
 // and the last four of an IPv6 one, out of port 0.
 //
@@ -16,7 +16,7 @@
 #include "controlplane/config/configuration.hpp"
 #include "dataplane/api/refusal.hpp"
 #include "dataplane/core/compile.hpp"
-#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/offline_worker.hpp"
 
 #include <cstdint>
 #include <expected>
@@ -84,12 +84,12 @@ public:
 
     [[nodiscard]] const Snapshot& snapshot() const { return *snapshot_; }
 
-    [[nodiscard]] const WorkerCounters& counters() const { return *counters_; }
+    [[nodiscard]] const WorkerCounters& counters() const { return worker_.counters(); }
 
     /// Entries of the flow table now.
-    [[nodiscard]] std::size_t flows() const { return flows_.size(); }
+    [[nodiscard]] std::size_t flows() { return worker_.flows().size(); }
 
-    /// Forgets all flows and starts outer identifications anew: the next packet meets a new worker.
+    /// Forgets all flows: the next packet meets a new worker.
     void forget();
 
 private:
@@ -110,25 +110,15 @@ private:
     void process_some(std::span<const Frame> frames, std::span<Outcome> outcomes);
     void forget_flows();
 
-    struct Release {
-        void operator()(std::byte* memory) const;
-    };
-
     const Settings settings_;
-    std::size_t table_bytes_;
-    std::unique_ptr<std::byte, Release> table_memory_;
-    FlowTable flows_;
+    LineMemory table_;
+    std::vector<PortFacts> ports_;
+    OfflineWorker worker_;
     IdRegistry ids_;
     std::shared_ptr<const Snapshot> snapshot_;
-    std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();
-    std::vector<PortFacts> ports_;
-    std::unique_ptr<WorkerCounters> counters_ = std::make_unique<WorkerCounters>();
-    std::vector<ServiceCounters> service_counters_;
-    std::vector<BackendCounters> backend_counters_;
     std::vector<std::optional<ServiceName>> services_; ///< by id
     std::vector<std::optional<BackendName>> backends_; ///< by id
     std::uint64_t now_s_ = 0;
-    WorkerContext worker_;
 };
 
 } // namespace penstock::replay

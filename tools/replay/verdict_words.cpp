@@ -16,6 +16,8 @@ std::string_view to_string(VerdictKind kind) {
         return "kernel";
     case VerdictKind::drop:
         return "drop";
+    case VerdictKind::hold:
+        return "hold";
     }
     std::abort();
 }
@@ -39,6 +41,7 @@ std::string describe(const Verdict& verdict, const Destination& destination) {
                      );
     case VerdictKind::reply:
     case VerdictKind::kernel:
+    case VerdictKind::hold:
         break;
     }
     return std::string(to_string(verdict.kind));

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <new>
 
 namespace penstock::simulator {
 namespace {
@@ -14,13 +13,6 @@ namespace {
 constexpr std::size_t headroom = 64;
 constexpr std::size_t frame_bytes = 60;
 constexpr std::align_val_t line{64};
-
-std::unique_ptr<std::byte[], void (*)(std::byte*)> allocate_table(std::size_t bytes) {
-    const auto free_table = [](std::byte* memory) { operator delete[](memory, line); };
-    auto* const memory = static_cast<std::byte*>(operator new[](bytes, line));
-    std::fill_n(memory, bytes, std::byte{0});
-    return {memory, free_table};
-}
 
 // The frame of one flow: number → client address and port.
 void write_frame(std::uint8_t* data, std::uint32_t number, std::uint8_t tcp_flags) {
@@ -65,17 +57,8 @@ void write_frame(std::uint8_t* data, std::uint32_t number, std::uint8_t tcp_flag
 Traffic::Traffic(std::size_t flows, std::size_t capacity, std::uint64_t seed)
     : flows_(flows),
       random_(seed),
-      table_memory_(allocate_table(FlowTable::bytes_for(capacity))),
-      table_({table_memory_.get(), FlowTable::bytes_for(capacity)}),
-      services_(max_services),
-      backends_(max_backends),
-      worker_{
-          .flows = table_,
-          .next_hops = *next_hops_,
-          .ports = ports_,
-          .stats =
-              {.worker = &counters_, .services = services_.data(), .backends = backends_.data()},
-      },
+      table_(FlowTable::bytes_for(capacity)),
+      worker_(table_.span(), ports_),
       address_of_id_(max_backends) {
     for (Flow& flow : flows_) {
         flow.number = next_number_++;
@@ -85,8 +68,8 @@ Traffic::Traffic(std::size_t flows, std::size_t capacity, std::uint64_t seed)
 void Traffic::apply(const Pool& pool) {
     // One thread: the grace period of the last publication is over.
     std::vector<std::uint64_t> gauges;
-    gauges.reserve(backends_.size());
-    for (const BackendCounters& backend : backends_) {
+    gauges.reserve(max_backends);
+    for (const BackendCounters& backend : worker_.backends()) {
         gauges.push_back(backend.flows.read());
     }
     ids_.free_retired(gauges);
@@ -107,7 +90,7 @@ void Traffic::apply(const Pool& pool) {
     snapshot_ = std::move(*compiled);
     for (const Snapshot::Target& target : snapshot_->targets()) {
         address_of_id_[target.id.value] = target.address.ipv4();
-        next_hops_->set(target.id, {.mac = {{2, 0, 0, 0, 0, 1}}, .port = {0}});
+        worker_.next_hops().set(target.id, {.mac = {{2, 0, 0, 0, 0, 1}}, .port = {0}});
     }
 }
 
@@ -139,8 +122,11 @@ void Traffic::send(
         }
         send_burst(pool, burst, now_s);
         // A full sweep in some ten simulated seconds' worth of packets.
-        const std::size_t share = table_.bucket_count() * burst.size() / (packets * 10 + 1);
-        expire_flows(worker_, snapshot_.get(), CoarseTime::from_seconds(now_s), share + 1);
+        const std::size_t share =
+            worker_.flows().bucket_count() * burst.size() / (packets * 10 + 1);
+        expire_flows(
+            worker_.context(), snapshot_.get(), CoarseTime::from_seconds(now_s), share + 1
+        );
     }
 }
 
@@ -165,7 +151,7 @@ void Traffic::send_burst(
         };
     }
     process_burst(
-        worker_,
+        worker_.context(),
         snapshot_.get(),
         CoarseTime::from_seconds(now_s),
         std::span(packets).first(burst.size()),

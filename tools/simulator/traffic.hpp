@@ -5,7 +5,7 @@
 #pragma once
 
 #include "dataplane/core/compile.hpp"
-#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/offline_worker.hpp"
 #include "tools/simulator/pool.hpp"
 
 #include <cstdint>
@@ -41,9 +41,11 @@ public:
 
     [[nodiscard]] const Tally& tally() const { return tally_; }
 
-    [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+    [[nodiscard]] const WorkerCounters& counters() const { return worker_.counters(); }
 
-    [[nodiscard]] std::size_t capacity() const { return table_.capacity(); }
+    [[nodiscard]] std::size_t capacity() const {
+        return table_.span().size() / sizeof(FlowTable::Slot);
+    }
 
     [[nodiscard]] std::size_t backend_ids() const { return ids_.backends().size(); }
 
@@ -61,14 +63,9 @@ private:
     std::vector<Flow> flows_;
     std::uint32_t next_number_ = 0;
     std::mt19937_64 random_;
-    std::unique_ptr<std::byte[], void (*)(std::byte*)> table_memory_;
-    FlowTable table_;
-    std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();
-    WorkerCounters counters_;
-    std::vector<ServiceCounters> services_;
-    std::vector<BackendCounters> backends_;
+    LineMemory table_;
     std::array<PortFacts, 1> ports_{};
-    WorkerContext worker_;
+    OfflineWorker worker_;
     IdRegistry ids_;
     std::shared_ptr<const Snapshot> snapshot_;
     std::vector<Be32> address_of_id_;

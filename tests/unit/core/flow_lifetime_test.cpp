@@ -17,7 +17,6 @@ namespace {
 
 using test::Bytes;
 using test::PacketBuilder;
-using test::TableMemory;
 using test::WorkerRig;
 
 constexpr std::size_t workers = 3;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other threads look into a flow table while its owner fills it, moves entries and erases.
 #include "dataplane/core/flow_table.hpp"
-
-#include "tests/unit/core/table_memory.hpp"
+#include "dataplane/core/line_memory.hpp"
 
 #include <atomic>
 #include <gtest/gtest.h>
@@ -54,7 +53,7 @@ TEST(FlowTableReaders, NeverMissAnEntryThatIsMoved) {
     Reading sum;
     std::uint64_t moved = 0;
     for (unsigned round = 0; round < 20; ++round) {
-        test::TableMemory memory(1000);
+        LineMemory memory(FlowTable::bytes_for(1000));
         FlowTable table(memory.span());
         std::mt19937_64 random(round);
         std::vector<std::uint64_t> lasting(table.capacity() * 9 / 10);

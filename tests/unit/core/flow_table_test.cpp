@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/flow_table.hpp"
-
-#include "tests/unit/core/table_memory.hpp"
+#include "dataplane/core/line_memory.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -13,8 +12,6 @@
 
 namespace penstock {
 namespace {
-
-using test::TableMemory;
 
 constexpr auto any_backend = [](BackendId) { return true; };
 
@@ -36,7 +33,7 @@ TEST(FlowTable, SizesForSixtyPercent) {
 }
 
 TEST(FlowTable, FindsWhatWasInserted) {
-    TableMemory memory(100);
+    LineMemory memory(FlowTable::bytes_for(100));
     FlowTable table(memory.span());
     EXPECT_EQ(table.size(), 0U);
     EXPECT_EQ(table.find({42}, any_backend), nullptr);
@@ -56,7 +53,7 @@ TEST(FlowTable, FindsWhatWasInserted) {
 
 // Digest 0 in bucket 0 is an ordinary flow, and an empty way never looks like it.
 TEST(FlowTable, ZeroHashIsNoEmptyWay) {
-    TableMemory memory(100);
+    LineMemory memory(FlowTable::bytes_for(100));
     FlowTable table(memory.span());
     EXPECT_EQ(table.find({0}, any_backend), nullptr);
     ASSERT_NE(table.insert({0}, {1}, FlowState::tcp_syn, {0}), nullptr);
@@ -64,7 +61,7 @@ TEST(FlowTable, ZeroHashIsNoEmptyWay) {
 }
 
 TEST(FlowTable, AcceptTellsCollidingDigestsApart) {
-    TableMemory memory(100);
+    LineMemory memory(FlowTable::bytes_for(100));
     FlowTable table(memory.span());
     const FlowHash hash = hash_of(99, 1);
     table.insert(hash, {1}, FlowState::udp, {0});
@@ -81,7 +78,7 @@ TEST(FlowTable, AcceptTellsCollidingDigestsApart) {
 }
 
 TEST(FlowTable, UpdateKeepsPlaceAndDigest) {
-    TableMemory memory(100);
+    LineMemory memory(FlowTable::bytes_for(100));
     FlowTable table(memory.span());
     FlowTable::Slot* const slot = table.insert(hash_of(77, 3), {1}, FlowState::tcp_syn, {0});
     FlowTable::update(*slot, {16383}, FlowState::tcp_closing, {CoarseTime::mask});
@@ -95,7 +92,7 @@ TEST(FlowTable, UpdateKeepsPlaceAndDigest) {
 
 // All flows of one bucket: 8 in it, 8 in each alternate, then entries move on, then it is full.
 TEST(FlowTable, FillsTheAlternateThenMovesThenRefuses) {
-    TableMemory memory(1000);
+    LineMemory memory(FlowTable::bytes_for(1000));
     FlowTable table(memory.span());
     std::map<std::uint32_t, std::uint16_t> placed;
     for (std::uint32_t digest = 1; digest < 2000; ++digest) {
@@ -121,7 +118,7 @@ TEST(FlowTable, FewerThanOneInAMillionIsUnplacedAtSixtyPercent) {
     std::size_t tried = 0;
     std::size_t in_alternate = 0;
     for (int round = 0; round < 2; ++round) {
-        TableMemory memory(2500000);
+        LineMemory memory(FlowTable::bytes_for(2500000));
         FlowTable table(memory.span());
         const std::size_t flows = table.capacity() * 6 / 10;
         for (std::size_t i = 0; i < flows; ++i) {
@@ -139,7 +136,7 @@ TEST(FlowTable, FewerThanOneInAMillionIsUnplacedAtSixtyPercent) {
 
 // Beyond its stated load it refuses some, forgets none.
 TEST(FlowTable, OverloadLosesNoEntry) {
-    TableMemory memory(20000);
+    LineMemory memory(FlowTable::bytes_for(20000));
     FlowTable table(memory.span());
     std::mt19937_64 random(7);
     std::vector<std::uint64_t> placed;
@@ -163,7 +160,7 @@ TEST(FlowTable, OverloadLosesNoEntry) {
 // find() looks into the primary bucket first: an entry that moved back there behind a reader would
 // be missed. Too short a moment to be caught by threads, so the rule itself is tested.
 TEST(FlowTable, EntriesMoveFromPrimaryToAlternateOnly) {
-    TableMemory memory(500);
+    LineMemory memory(FlowTable::bytes_for(500));
     FlowTable table(memory.span());
     std::mt19937_64 random(10);
     std::map<std::uint64_t, bool> in_alternate;
@@ -195,7 +192,7 @@ struct ModelFlow {
 
 // Millions of random operations against a std::map: nothing is lost, nothing invented.
 TEST(FlowTable, BehavesLikeAMap) {
-    TableMemory memory(6000);
+    LineMemory memory(FlowTable::bytes_for(6000));
     FlowTable table(memory.span());
     std::map<std::uint64_t, ModelFlow> model;
     std::mt19937_64 random(8);
@@ -235,7 +232,7 @@ TEST(FlowTable, BehavesLikeAMap) {
 }
 
 TEST(FlowTable, SweepVisitsEveryEntryOnceARound) {
-    TableMemory memory(1000);
+    LineMemory memory(FlowTable::bytes_for(1000));
     FlowTable table(memory.span());
     std::mt19937_64 random(9);
     std::multiset<std::uint32_t> digests;
@@ -261,7 +258,7 @@ TEST(FlowTable, SweepVisitsEveryEntryOnceARound) {
 }
 
 TEST(FlowTable, SweepErasesWhatHasExpired) {
-    TableMemory memory(1000);
+    LineMemory memory(FlowTable::bytes_for(1000));
     FlowTable table(memory.span());
     for (std::uint64_t i = 0; i < 600; ++i) {
         const auto state = i % 3 == 0 ? FlowState::tcp_syn : FlowState::udp;

@@ -47,6 +47,14 @@ public:
     /// An echo request unless icmp_type() says otherwise.
     static PacketBuilder icmp() { return PacketBuilder(protocol_icmp); }
 
+    /// An echo request unless icmp_type() says otherwise. The word behind the checksum is the
+    /// source port and 1.
+    static PacketBuilder icmpv6_message() {
+        PacketBuilder builder(protocol_icmpv6);
+        builder.icmp_type_ = IcmpHeader::v6_echo_request;
+        return builder;
+    }
+
     /// `payload` follows the IP header at once.
     static PacketBuilder ip_protocol(std::uint8_t protocol) { return PacketBuilder(protocol); }
 
@@ -107,6 +115,12 @@ public:
         return set(icmp_type_, type);
     }
 
+    /// Right TCP and UDP checksums; without, TCP's is wrong and UDP has none.
+    PacketBuilder& checksums() { return set(has_checksums_, true); }
+
+    /// TCP options; the length is a multiple of 4.
+    PacketBuilder& tcp_options(Bytes bytes) { return set(tcp_options_, std::move(bytes)); }
+
     /// Bytes behind the layer-3 packet, as Ethernet pads short frames.
     PacketBuilder& padding(std::size_t length) { return set(padding_, length); }
 
@@ -122,6 +136,8 @@ private:
     }
 
     [[nodiscard]] Bytes layer4() const;
+    [[nodiscard]] Bytes icmpv6() const;
+    void put_checksum(Bytes& segment, std::size_t at) const;
     [[nodiscard]] Bytes layer3_ipv4() const;
     [[nodiscard]] Bytes layer3_ipv6() const;
 
@@ -138,6 +154,8 @@ private:
     std::uint8_t icmp_type_ = IcmpHeader::echo_request;
     std::uint8_t icmp_code_ = 0;
     std::size_t padding_ = 0;
+    bool has_checksums_ = false;
+    Bytes tcp_options_;
     Bytes options_;
     Bytes payload_;
     std::vector<std::pair<std::uint8_t, Bytes>> extensions_;
@@ -154,6 +172,39 @@ inline void append(Bytes& bytes, const Bytes& more) {
     bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
+/// With the pseudo-header of either family (RFC 9293 3.1, RFC 8200 8.1).
+inline void PacketBuilder::put_checksum(Bytes& segment, std::size_t at) const {
+    segment[at] = 0;
+    segment[at + 1] = 0;
+    Bytes summed;
+    if (source_.is_ipv4()) {
+        append_header(summed, source_.ipv4());
+        append_header(summed, destination_.ipv4());
+    } else {
+        append_header(summed, source_.bytes());
+        append_header(summed, destination_.bytes());
+    }
+    append_header(summed, Be16{0});
+    append_header(summed, Be16::from_host(static_cast<std::uint16_t>(segment.size())));
+    append(summed, {0, protocol_});
+    append(summed, segment);
+    std::uint16_t checksum = naive_checksum(summed);
+    checksum = checksum == 0 ? 0xffff : checksum;
+    segment[at] = static_cast<std::uint8_t>(checksum >> 8U);
+    segment[at + 1] = static_cast<std::uint8_t>(checksum & 0xffU);
+}
+
+inline Bytes PacketBuilder::icmpv6() const {
+    Bytes bytes;
+    append_header(
+        bytes,
+        IcmpHeader{icmp_type_, icmp_code_, {0}, Be16::from_host(source_port_), Be16::from_host(1)}
+    );
+    append(bytes, payload_);
+    put_checksum(bytes, 2);
+    return bytes;
+}
+
 inline Bytes PacketBuilder::layer4() const {
     Bytes bytes;
     const Be16 source = Be16::from_host(source_port_);
@@ -166,13 +217,14 @@ inline Bytes PacketBuilder::layer4() const {
                 .destination_port = destination,
                 .sequence = Be32::from_host(1),
                 .acknowledgement = Be32::from_host(1),
-                .data_offset = 5U << 4U,
+                .data_offset = static_cast<std::uint8_t>((5 + tcp_options_.size() / 4) << 4U),
                 .flags = tcp_flags_,
                 .window = Be16::from_host(65535),
                 .checksum = {0xbeef}, // the endpoints' business
                 .urgent = {0},
             }
         );
+        append(bytes, tcp_options_);
     } else if (protocol_ == protocol_udp) {
         const auto length = static_cast<std::uint16_t>(sizeof(UdpHeader) + payload_.size());
         append_header(bytes, UdpHeader{source, destination, Be16::from_host(length), {0}});
@@ -185,6 +237,12 @@ inline Bytes PacketBuilder::layer4() const {
         );
     }
     append(bytes, payload_);
+    if (has_checksums_ && (protocol_ == protocol_tcp || protocol_ == protocol_udp)) {
+        put_checksum(bytes, protocol_ == protocol_tcp ? 16 : 6);
+    }
+    if (protocol_ == protocol_icmpv6) {
+        bytes = icmpv6();
+    }
     if (protocol_ == protocol_icmp) {
         const std::uint16_t checksum = naive_checksum(bytes);
         bytes[2] = static_cast<std::uint8_t>(checksum >> 8U);

@@ -2,6 +2,8 @@
 // This file is long because every verdict and every counter of the packet path has its test here.
 #include "dataplane/core/pipeline.hpp"
 
+#include "dataplane/core/quoted_packet.hpp"
+
 #include "dataplane/core/parse.hpp"
 #include "tests/unit/core/worker_rig.hpp"
 
@@ -359,11 +361,7 @@ TEST_F(PipelineTest, UnresolvedNextHopIsADropUntilItIsResolved) {
     EXPECT_EQ(verdict.tx_port, PortId{1});
 }
 
-TEST_F(PipelineTest, TooBigAndNoHeadroomAreDrops) {
-    rig.ports[0].mtu = 1500;
-    expect_drop(
-        PacketBuilder::tcp().to(vip).dont_fragment().payload(1441).build(), DropReason::too_big
-    );
+TEST_F(PipelineTest, NoHeadroomIsADrop) {
     const Bytes frame = syn(1);
     test::FrameBuffer buffer(frame, 19);
     Verdict verdict;
@@ -444,15 +442,21 @@ TEST_F(PipelineTest, WhatNoServiceOfAVipTakesIsANamedDrop) {
     expect_drop(PacketBuilder::tcp().to(vip, 81).build(), DropReason::no_service);
     expect_drop(PacketBuilder::udp().to(vip, 80).build(), DropReason::no_service);
     expect_drop(PacketBuilder::ip_protocol(47).to(vip).build(), DropReason::no_service);
-    expect_drop(PacketBuilder::tcp().to(vip, 80).fragment(0, true).build(), DropReason::fragment);
+    expect_drop(PacketBuilder::tcp().to(vip, 81).fragment(0, true).build(), DropReason::no_service);
     expect_drop(
-        PacketBuilder::ip_protocol(6).to(vip).fragment(9, false).payload(8).build(),
-        DropReason::fragment
+        PacketBuilder::icmp().to(vip).fragment(0, true).payload(8).build(),
+        DropReason::unhandled_icmp
     );
-    expect_drop(
-        PacketBuilder::icmp().to(vip).fragment(0, true).payload(8).build(), DropReason::fragment
-    );
-    expect_drop(PacketBuilder::icmp().to(vip).icmp_type(3).build(), DropReason::unhandled_icmp);
+    for (unsigned type = 0; type < 256; ++type) {
+        if (type != IcmpHeader::echo_request) {
+            const auto number = static_cast<std::uint8_t>(type);
+            expect_drop(
+                PacketBuilder::icmp().to(vip).icmp_type(number).build(),
+                is_icmpv4_error(number) ? DropReason::bad_icmp_error : DropReason::unhandled_icmp
+            );
+        }
+    }
+    expect_drop(PacketBuilder::icmp().to(vip).icmp_type(8, 1).build(), DropReason::unhandled_icmp);
 }
 
 TEST_F(PipelineTest, RepliesAreCounted) {

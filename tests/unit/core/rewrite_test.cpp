@@ -40,7 +40,7 @@ protected:
         EXPECT_EQ(parsed.kind, PacketKind::ipv4);
         hops_->set({1}, {.mac = hop_mac, .port = {0}});
         return rewrite_for_backend(
-            buffer.packet, parsed, backend, hops_->load({1}), port_, next_ip_id_
+            buffer.packet, parsed, backend, hops_->load({1}), test::our_mac, hash_
         );
     }
 
@@ -48,9 +48,8 @@ protected:
     std::shared_ptr<const Snapshot> snapshot_;
     const BackendEntry* ipip_ = nullptr;
     const BackendEntry* l2dsr_ = nullptr;
-    PortFacts port_{.mac = test::our_mac, .mtu = 1500};
     std::unique_ptr<NextHopTable> hops_ = std::make_unique<NextHopTable>();
-    std::uint16_t next_ip_id_ = 0x7788;
+    FlowHash hash_{0x123456789abcdef0};
 };
 
 TEST_F(RewriteTest, IpipBytesAreExact) {
@@ -103,24 +102,16 @@ TEST_F(RewriteTest, KeepsVlanTags) {
     }
 }
 
-// RFC 2003 3.1 and RFC 6864 4.1: DF is copied; an atomic datagram needs no identification, any
-// other one gets the next.
-TEST_F(RewriteTest, DontFragmentDecidesTheIdentification) {
-    const auto outer_of = [&](const Bytes& frame) {
+// Outer packets are never fragmented, so that they need no identification (RFC 6864 4.1).
+TEST_F(RewriteTest, OuterHeaderForbidsFragmentsWhateverTheInnerSays) {
+    for (const Bytes& frame :
+         {PacketBuilder::udp().dont_fragment().build(), PacketBuilder::udp().build()}) {
         FrameBuffer buffer(frame);
-        EXPECT_FALSE(rewrite(buffer, *ipip_));
-        return read_header<Ipv4Header>(buffer.packet.data + 14);
-    };
-    const Bytes fixed = PacketBuilder::udp().dont_fragment().build();
-    const Bytes loose = PacketBuilder::udp().build();
-    EXPECT_EQ(outer_of(loose).id.host(), 0x7788);
-    EXPECT_EQ(outer_of(fixed).id.host(), 0);
-    EXPECT_EQ(outer_of(fixed).fragment.host(), Ipv4Header::dont_fragment);
-    EXPECT_EQ(outer_of(loose).id.host(), 0x7789);
-    EXPECT_EQ(outer_of(loose).fragment.host(), 0);
-    next_ip_id_ = 0xffff;
-    EXPECT_EQ(outer_of(loose).id.host(), 0xffff);
-    EXPECT_EQ(outer_of(loose).id.host(), 0);
+        ASSERT_FALSE(rewrite(buffer, *ipip_));
+        const auto outer = read_header<Ipv4Header>(buffer.packet.data + 14);
+        EXPECT_EQ(outer.id.host(), 0);
+        EXPECT_EQ(outer.fragment.host(), Ipv4Header::dont_fragment);
+    }
 }
 
 TEST_F(RewriteTest, CopiesDscpAndEcn) {
@@ -132,7 +123,7 @@ TEST_F(RewriteTest, CopiesDscpAndEcn) {
     }
 }
 
-TEST_F(RewriteTest, OuterChecksumIsRightForEveryLengthAndIdentification) {
+TEST_F(RewriteTest, OuterChecksumIsRightForEveryLength) {
     std::mt19937 random(1);
     for (int i = 0; i < 5000; ++i) {
         auto builder = PacketBuilder::udp();
@@ -140,7 +131,6 @@ TEST_F(RewriteTest, OuterChecksumIsRightForEveryLengthAndIdentification) {
         if (random() % 2 == 0) {
             builder.dont_fragment();
         }
-        next_ip_id_ = static_cast<std::uint16_t>(random());
         FrameBuffer buffer(builder.build());
         ASSERT_FALSE(rewrite(buffer, *ipip_));
         ASSERT_EQ(test::naive_checksum({buffer.packet.data + 14, 20}), 0);
@@ -148,29 +138,16 @@ TEST_F(RewriteTest, OuterChecksumIsRightForEveryLengthAndIdentification) {
     }
 }
 
-TEST_F(RewriteTest, TooBigLeavesThePacketAlone) {
-    // 1,500 bytes out: 1,480 in, of which 28 are headers.
-    FrameBuffer fits(PacketBuilder::udp().payload(1452).build());
-    EXPECT_FALSE(rewrite(fits, *ipip_));
-    const Bytes frame = PacketBuilder::udp().payload(1453).build();
-    FrameBuffer big(frame);
-    const std::uint16_t id = next_ip_id_;
-    EXPECT_EQ(rewrite(big, *ipip_), DropReason::too_big);
-    EXPECT_EQ(big.bytes(), frame);
-    EXPECT_EQ(big.packet.headroom, 128);
-    EXPECT_EQ(next_ip_id_, id);
-    FrameBuffer bare(frame);
-    EXPECT_FALSE(rewrite(bare, *l2dsr_)); // 1,481 bytes: no outer header, no trouble
-}
-
 // Padding travels along. A frame that pads a small packet beyond the MTU must not reach a driver.
-TEST_F(RewriteTest, PaddingCountsForTheMtu) {
-    FrameBuffer fits(PacketBuilder::udp().payload(10).padding(1442).build());
-    EXPECT_FALSE(rewrite(fits, *ipip_));
-    EXPECT_EQ(fits.packet.length, 14 + 1500U);
-    EXPECT_EQ(read_header<Ipv4Header>(fits.packet.data + 14).total_length.host(), 20 + 28 + 10);
-    FrameBuffer big(PacketBuilder::udp().payload(10).padding(1443).build());
-    EXPECT_EQ(rewrite(big, *ipip_), DropReason::too_big);
+TEST_F(RewriteTest, SentLengthCountsOuterHeadersAndPadding) {
+    const auto length_of = [](const Bytes& frame, const BackendEntry& backend) {
+        FrameBuffer buffer(frame);
+        return sent_length(buffer.packet, parse_packet(buffer.packet), backend);
+    };
+    EXPECT_EQ(length_of(PacketBuilder::udp().payload(1452).build(), *ipip_), 1500U);
+    EXPECT_EQ(length_of(PacketBuilder::udp().payload(1452).build(), *l2dsr_), 1480U);
+    EXPECT_EQ(length_of(PacketBuilder::udp().payload(10).padding(1442).build(), *ipip_), 1500U);
+    EXPECT_EQ(length_of(PacketBuilder::udp().vlan(7).payload(1452).build(), *ipip_), 1500U);
 }
 
 TEST_F(RewriteTest, NoHeadroomLeavesThePacketAlone) {

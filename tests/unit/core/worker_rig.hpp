@@ -3,9 +3,8 @@
 // through them.
 #pragma once
 
-#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/offline_worker.hpp"
 #include "tests/unit/core/desired.hpp"
-#include "tests/unit/core/table_memory.hpp"
 
 #include <array>
 #include <cstdlib>
@@ -17,7 +16,8 @@ namespace penstock::test {
 
 class WorkerRig {
 public:
-    explicit WorkerRig(std::size_t flows = 1000) : memory_(flows), flows_(memory_.span()) {}
+    explicit WorkerRig(std::size_t flows = 1000)
+        : memory_(FlowTable::bytes_for(flows)), worker_(memory_.span(), ports) {}
 
     /// Compiles and uses it from now on, and resolves every target. Aborts on a refusal.
     void use(const DesiredState& state) {
@@ -72,7 +72,7 @@ public:
     }
 
     /// Forgets what has expired, in the whole table.
-    void expire() { expire_flows(worker, snapshot.get(), now, flows_.bucket_count()); }
+    void expire() { expire_flows(worker, snapshot.get(), now, flows().bucket_count()); }
 
     void pass_seconds(unsigned seconds) {
         now.ticks = (now.ticks + (seconds / CoarseTime::seconds_per_tick)) & CoarseTime::mask;
@@ -81,35 +81,31 @@ public:
     /// Entries that name each backend, counted in the table itself.
     [[nodiscard]] std::vector<std::uint64_t> count_flows() {
         std::vector<std::uint64_t> counts(max_backends);
-        flows_.sweep(flows_.bucket_count(), [&](const FlowEntry& entry) {
+        flows().sweep(flows().bucket_count(), [&](const FlowEntry& entry) {
             ++counts[entry.backend.value];
             return false;
         });
         return counts;
     }
 
-    FlowTable& flows() { return flows_; }
+    FlowTable& flows() { return worker_.flows(); }
+
+    std::array<PortFacts, 2> ports{{{.mac = our_mac, .mtu = 1600}, {.mac = our_mac, .mtu = 1600}}};
 
 private:
-    TableMemory memory_;
-    FlowTable flows_;
+    LineMemory memory_;
+    OfflineWorker worker_;
 
 public:
     IdRegistry ids;
     std::shared_ptr<const Snapshot> snapshot;
-    std::unique_ptr<NextHopTable> next_hops = std::make_unique<NextHopTable>();
-    std::array<PortFacts, 2> ports{{{.mac = our_mac, .mtu = 1600}, {.mac = our_mac, .mtu = 1600}}};
-    std::unique_ptr<WorkerCounters> counters = std::make_unique<WorkerCounters>();
-    std::vector<ServiceCounters> services{max_services};
-    std::vector<BackendCounters> backends{max_backends};
     CoarseTime now{100};
     std::vector<Bytes> sent;
-    WorkerContext worker{
-        .flows = flows_,
-        .next_hops = *next_hops,
-        .ports = ports,
-        .stats = {counters.get(), services.data(), backends.data()},
-    };
+    WorkerContext& worker = worker_.context();
+    NextHopTable* next_hops = &worker_.next_hops();
+    const WorkerCounters* counters = &worker_.counters();
+    std::span<const ServiceCounters> services = worker_.services();
+    std::span<const BackendCounters> backends = worker_.backends();
 };
 
 } // namespace penstock::test

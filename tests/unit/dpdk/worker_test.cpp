@@ -90,7 +90,7 @@ DesiredState one_service() {
     service.backends = {backend};
     DesiredState desired;
     desired.generation = 7;
-    desired.tunnel_source = IpAddress::parse("10.0.1.1");
+    desired.tunnel_sources.ipv4 = IpPrefix::parse("10.0.1.1");
     desired.services = {service};
     return desired;
 }
@@ -168,7 +168,9 @@ protected:
         setup.port_facts = facts_;
         setup.flow_memory = flows_->bytes();
         setup.stats = statistics_->worker(0);
+        setup.pool = pool_.get();
         setup.next_hops = &hops_;
+        setup.path_mtus = &path_mtus_;
         setup.publication = &publication_;
         setup.is_adaptive = true;
         worker_ = std::make_unique<Worker>(setup);
@@ -267,6 +269,8 @@ private:
     IdRegistry ids_;
     std::shared_ptr<const Snapshot> snapshot_;
     NextHopTable hops_;
+    PathMtuTable path_mtus_;
+    PathMtuTable path_mtus_;
     std::vector<PortFacts> facts_{PortFacts{.mac = *MacAddress::parse("02:00:00:00:00:01")}};
     std::unique_ptr<Worker> worker_;
 };

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything a worker owns, without a NIC: what replay, the simulator, benchmarks, fuzzers and tests
+// send packets through. The dataplane's worker gets its memory from hugepages instead
+// (dataplane/dpdk/worker.hpp).
+//
+// Thread rule: one thread.
+#pragma once
+
+#include "dataplane/core/line_memory.hpp"
+#include "dataplane/core/pipeline.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace penstock {
+
+class OfflineWorker {
+public:
+    /// `flow_memory` is the flow table's, as FlowTable asks for it; it and `ports` outlive this.
+    OfflineWorker(std::span<std::byte> flow_memory, std::span<const PortFacts> ports);
+
+    OfflineWorker(const OfflineWorker&) = delete;
+    OfflineWorker& operator=(const OfflineWorker&) = delete;
+
+    [[nodiscard]] WorkerContext& context() { return context_; }
+
+    [[nodiscard]] FlowTable& flows() { return flows_; }
+
+    [[nodiscard]] FragmentTracker& fragments() { return fragments_; }
+
+    [[nodiscard]] NextHopTable& next_hops() { return *next_hops_; }
+
+    [[nodiscard]] const WorkerCounters& counters() const { return *counters_; }
+
+    /// By id.
+    [[nodiscard]] std::span<const ServiceCounters> services() const { return services_; }
+
+    [[nodiscard]] std::span<const BackendCounters> backends() const { return backends_; }
+
+private:
+    LineMemory fragment_memory_;
+    FlowTable flows_;
+    FragmentTracker fragments_;
+    std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();
+    std::unique_ptr<PathMtuTable> path_mtus_ = std::make_unique<PathMtuTable>();
+    std::unique_ptr<WorkerCounters> counters_ = std::make_unique<WorkerCounters>();
+    std::vector<ServiceCounters> services_;
+    std::vector<BackendCounters> backends_;
+    WorkerContext context_;
+};
+
+} // namespace penstock

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells a client that its packets are too big: ICMP fragmentation needed (RFC 792, RFC 1191 4) and
+// ICMPv6 packet too big (RFC 4443 3.2), from the VIP that it sent to. Without it a connection whose
+// path narrows behind us hangs at its first large packet.
+//
+// Thread rule: pure edits of one packet.
+#pragma once
+
+#include "dataplane/core/flow_table.hpp"
+#include "dataplane/core/packet.hpp"
+#include "dataplane/core/parse.hpp"
+#include "dataplane/core/port_facts.hpp"
+
+#include <cstdint>
+
+namespace penstock {
+
+/// How many such messages one worker may send (RFC 1812 4.3.2.8, RFC 4443 2.4 f): a flood of large
+/// packets must not become a flood of answers.
+class ReplyBudget {
+public:
+    static constexpr std::uint32_t replies_per_tick = 1000; ///< a tick is 2 s
+
+    /// True if one more may be sent now.
+    [[nodiscard]] bool take(CoarseTime now) {
+        if (now.ticks != tick_.ticks) {
+            tick_ = now;
+            used_ = 0;
+        }
+        return used_++ < replies_per_tick;
+    }
+
+private:
+    CoarseTime tick_;
+    std::uint32_t used_ = 0;
+};
+
+/// Turns the packet into the message that names `mtu`, the largest layer-3 packet that would have
+/// fitted, and quotes as much of it as there is room for, at most 576 or 1,280 bytes in all. The
+/// message is never longer than the packet was. Dropped as bad_reply_target, and left as it came,
+/// if its source must not be answered. REQUIRES: parsed.kind is ipv4 or ipv6; the packet is larger
+/// than `mtu` and than the message's headers; its headroom has 48 bytes.
+[[nodiscard]] Verdict answer_too_big(
+    Packet& packet, const ParsedPacket& parsed, const PortFacts& port, std::uint16_t mtu
+);
+
+/// The same for a packet that a router quoted to us: `quoted` is where it begins in `packet`, with
+/// `length` bytes there, a whole IP header of `family` and eight bytes at least. REQUIRES: 48 bytes
+/// of the packet stand before `quoted` behind layer 2, which is `l3` bytes long.
+[[nodiscard]] Verdict answer_quoted_too_big(
+    Packet& packet,
+    std::uint8_t l3,
+    std::uint8_t* quoted,
+    std::uint32_t length,
+    Family family,
+    const PortFacts& port,
+    std::uint16_t mtu
+);
+
+} // namespace penstock
