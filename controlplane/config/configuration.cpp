@@ -48,7 +48,7 @@ DesiredState to_desired_state(
         .generation = generation,
         .flow_hash_key = key,
         .timeouts = configuration.flow_timeouts,
-        .tunnel_source = configuration.tunnel_source,
+        .tunnel_sources = configuration.tunnel_sources,
         .services = {},
     };
     desired.services.reserve(configuration.services.size());

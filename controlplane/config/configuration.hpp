@@ -112,9 +112,8 @@ struct ServiceConfig {
 struct Configuration {
     NodeConfig node;
     DataplaneConfig dataplane;
-    std::optional<IpAddress>
-        tunnel_source;          ///< [dataplane] tunnel_source: IPv4 source of outer headers
-    FlowTimeouts flow_timeouts; ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    TunnelSources tunnel_sources; ///< [dataplane] tunnel_source
+    FlowTimeouts flow_timeouts;   ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
     std::vector<ServiceConfig> services;
 
     friend bool operator==(const Configuration&, const Configuration&) = default;

@@ -36,7 +36,8 @@ Configuration read_root(Findings& findings, const Value& root) {
     }
     constexpr std::string_view example = "[dataplane] with workers = [1], and a [[dataplane.port]]";
     if (const Value* dataplane = table.require("dataplane", example)) {
-        configuration.dataplane = read_dataplane(findings, *dataplane, configuration.tunnel_source);
+        configuration.dataplane =
+            read_dataplane(findings, *dataplane, configuration.tunnel_sources);
     }
     if (const Value* flow = table.find("flow")) {
         configuration.flow_timeouts = read_flow(findings, *flow);

@@ -345,7 +345,7 @@ read_ipv4_host(Findings& findings, const Value& value, std::string_view what) {
 }
 
 DataplaneConfig
-read_dataplane(Findings& findings, const Value& value, std::optional<IpAddress>& tunnel_source) {
+read_dataplane(Findings& findings, const Value& value, TunnelSources& tunnel_sources) {
     DataplaneConfig dataplane;
     if (!expect_kind(findings, value, ValueKind::table, "dataplane")) {
         return dataplane;
@@ -361,7 +361,9 @@ read_dataplane(Findings& findings, const Value& value, std::optional<IpAddress>&
     read_memory(table, dataplane);
     read_eal_args(table, dataplane);
     if (const Value* source = table.find("tunnel_source")) {
-        tunnel_source = read_ipv4_host(findings, *source, "tunnel_source");
+        if (const auto address = read_ipv4_host(findings, *source, "tunnel_source")) {
+            tunnel_sources.ipv4 = IpPrefix{.address = *address};
+        }
     }
     return dataplane;
 }

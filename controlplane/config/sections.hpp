@@ -15,9 +15,9 @@
 
 namespace penstock::config {
 
-/// [dataplane] with its ports and neighbours. `tunnel_source` goes to the configuration's.
+/// [dataplane] with its ports and neighbours. The tunnel sources go to the configuration's.
 [[nodiscard]] DataplaneConfig
-read_dataplane(Findings& findings, const Value& value, std::optional<IpAddress>& tunnel_source);
+read_dataplane(Findings& findings, const Value& value, TunnelSources& tunnel_sources);
 
 /// [flow]
 [[nodiscard]] FlowTimeouts read_flow(Findings& findings, const Value& value);

@@ -242,10 +242,11 @@ bool Decoder::decode(const wire::ApplyDesiredState& in, DesiredState& out) {
     }
     std::memcpy(out.flow_hash_key.data(), in.flow_hash_key().data(), out.flow_hash_key.size());
     if (!in.tunnel_source().empty()) {
-        IpAddress& source = out.tunnel_source.emplace();
+        IpAddress source;
         if (!decode_address("tunnel_source", in.tunnel_source(), source)) {
             return false;
         }
+        out.tunnel_sources.ipv4 = IpPrefix{.address = source};
         if (!source.is_ipv4()) {
             return fail("tunnel_source", "not an IPv4 address", "send 4 bytes");
         }

@@ -62,8 +62,8 @@ void encode(const ApplyDesiredState& in, wire::ApplyDesiredState& out) {
     timeouts.set_tcp_established_s(state.timeouts.tcp_established_s);
     timeouts.set_tcp_closing_s(state.timeouts.tcp_closing_s);
     timeouts.set_udp_s(state.timeouts.udp_s);
-    if (state.tunnel_source) {
-        out.set_tunnel_source(to_bytes(*state.tunnel_source));
+    if (state.tunnel_sources.ipv4) {
+        out.set_tunnel_source(to_bytes(state.tunnel_sources.ipv4->address));
     }
     for (const ServiceSpec& service : state.services) {
         encode(service, *out.add_services());

@@ -64,7 +64,7 @@ std::optional<CompileError> check_service(const ServiceSpec& service, const Desi
             .remedy = "choose 16381, 65537 or 655373",
         };
     }
-    if (service.forwarding == Forwarding::ipip && !desired.tunnel_source) {
+    if (service.forwarding == Forwarding::ipip && !desired.tunnel_sources.ipv4) {
         return CompileError{
             .place = place_of(service),
             .cause = "no IPv4 source address for the outer header of ipip",
@@ -111,10 +111,10 @@ std::optional<CompileError> check(const DesiredState& desired) {
     if (auto error = check_timeouts(desired.timeouts)) {
         return error;
     }
-    if (desired.tunnel_source && !desired.tunnel_source->is_ipv4()) {
+    if (desired.tunnel_sources.ipv4 && !desired.tunnel_sources.ipv4->address.is_ipv4()) {
         return CompileError{
             .place = "tunnel_source",
-            .cause = "address " + desired.tunnel_source->to_string() + " is IPv6",
+            .cause = "address " + desired.tunnel_sources.ipv4->to_string() + " is IPv6",
             .remedy = "give an IPv4 address: the outer header of ipip is IPv4",
         };
     }
@@ -228,10 +228,12 @@ private:
             // Without a source there is no tunnel: the flows of a retired backend must not leave
             // bare.
             entry.keeps_flows =
-                backend.keeps_flows && (!tunnelled || desired_.tunnel_source.has_value());
-            if (tunnelled && desired_.tunnel_source) {
+                backend.keeps_flows && (!tunnelled || desired_.tunnel_sources.ipv4.has_value());
+            if (tunnelled && desired_.tunnel_sources.ipv4) {
                 entry.rewrite = Rewrite::ipv4_ipv4;
-                fill_outer_ipv4(entry, desired_.tunnel_source->ipv4(), address.ipv4());
+                fill_outer_ipv4(
+                    entry, desired_.tunnel_sources.ipv4->address.ipv4(), address.ipv4()
+                );
             }
             snapshot_->targets_.push_back(
                 {.id = backend.id, .address = address, .forwarding = backend.forwarding}

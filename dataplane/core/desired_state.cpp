@@ -16,6 +16,8 @@ bool keeps_flows(const BackendSpec& backend) {
 
 std::string_view to_string(Protocol value) {
     switch (value) {
+    case Protocol::any:
+        return "any";
     case Protocol::tcp:
         return "tcp";
     case Protocol::udp:
@@ -30,6 +32,36 @@ std::string_view to_string(Forwarding value) {
         return "l2dsr";
     case Forwarding::ipip:
         return "ipip";
+    case Forwarding::gre:
+        return "gre";
+    case Forwarding::gue:
+        return "gue";
+    case Forwarding::nat:
+        return "nat";
+    }
+    __builtin_unreachable();
+}
+
+std::string_view to_string(Affinity value) {
+    switch (value) {
+    case Affinity::tuple:
+        return "tuple";
+    case Affinity::client:
+        return "client";
+    case Affinity::client_port:
+        return "client_port";
+    }
+    __builtin_unreachable();
+}
+
+std::string_view to_string(DownPolicy value) {
+    switch (value) {
+    case DownPolicy::rehash:
+        return "rehash";
+    case DownPolicy::keep:
+        return "keep";
+    case DownPolicy::reset:
+        return "reset";
     }
     __builtin_unreachable();
 }
@@ -59,9 +91,15 @@ std::string_view to_string(Health value) {
 }
 
 std::string to_string(const ServiceKey& key) {
-    const std::string vip = key.vip.to_string();
-    return (key.vip.is_ipv4() ? vip : '[' + vip + ']') + ':' + std::to_string(key.port) + '/' +
-           std::string(to_string(key.protocol));
+    const std::string vip = key.prefix().to_string();
+    std::string text = key.vip.is_ipv4() ? vip : '[' + vip + ']';
+    if (key.protocol != Protocol::any || !key.takes_any_port()) {
+        text += ':' + (key.takes_any_port() ? "any" : std::to_string(key.port));
+    }
+    if (key.more_ports > 0) {
+        text += '-' + std::to_string(key.last_port());
+    }
+    return text + '/' + std::string(to_string(key.protocol));
 }
 
 } // namespace penstock

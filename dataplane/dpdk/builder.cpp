@@ -61,12 +61,15 @@ std::expected<Builder::Product, Refusal> Builder::build(const Order& order) {
     Product product;
     product.unknown_backends = update_health(*desired, order.updates);
 
-    const std::optional<IpAddress> own_source = desired->tunnel_source;
-    if (!own_source) {
-        desired->tunnel_source = order.default_tunnel_source;
+    const TunnelSources named = desired->tunnel_sources;
+    if (!named.ipv4) {
+        desired->tunnel_sources.ipv4 = order.default_tunnel_sources.ipv4;
+    }
+    if (!named.ipv6) {
+        desired->tunnel_sources.ipv6 = order.default_tunnel_sources.ipv6;
     }
     auto snapshot = compile_snapshot(*desired, ids_, order.previous.get());
-    desired->tunnel_source = own_source; // asked anew at every build: addresses change
+    desired->tunnel_sources = named; // asked anew at every build: addresses change
     if (!snapshot) {
         CompileError& error = snapshot.error();
         return std::unexpected(

@@ -25,9 +25,9 @@ class Builder {
 public:
     struct Order {
         std::shared_ptr<const DesiredState> desired;
-        std::vector<UpdateHealth> updates;              ///< put on top, in order
-        std::optional<IpAddress> default_tunnel_source; ///< if `desired` names none
-        std::shared_ptr<const Snapshot> previous;       ///< published last, may be null
+        std::vector<UpdateHealth> updates;        ///< put on top, in order
+        TunnelSources default_tunnel_sources;     ///< where `desired` names none
+        std::shared_ptr<const Snapshot> previous; ///< published last, may be null
     };
 
     struct Product {

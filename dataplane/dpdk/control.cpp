@@ -194,7 +194,9 @@ void Control::Session::handle(ConnectionId connection, Request request) {
 
 void Control::Session::refresh() {
     // Only a state that leaves the tunnel source to us depends on our addresses.
-    if (desired_ && !desired_->tunnel_source) {
+    const bool leaves_one_open =
+        desired_ && (!desired_->tunnel_sources.ipv4 || !desired_->tunnel_sources.ipv6);
+    if (leaves_one_open) {
         queue_.push({.connection = {}, .request_id = 0, .body = Refresh{}});
         begin_next();
     }
@@ -246,7 +248,7 @@ void Control::Session::begin_next() {
 void Control::Session::build(Batch batch) {
     auto order = std::make_shared<Builder::Order>();
     order->desired = batch.apply ? batch.desired() : desired_;
-    order->default_tunnel_source = neighbours_->default_tunnel_source();
+    order->default_tunnel_sources = neighbours_->default_tunnel_sources();
     order->previous = published_;
     for (const std::uint64_t update : batch.updates) {
         order->updates.push_back(std::get<UpdateHealth>(batch.changes.at(update).body));

@@ -572,14 +572,16 @@ void Neighbours::update(const Hop& hop) {
 
 // ---- Addresses
 
-std::optional<IpAddress> Neighbours::default_tunnel_source() const {
+TunnelSources Neighbours::default_tunnel_sources() const {
+    TunnelSources sources;
     for (const std::uint32_t ifindex : ifindexes_) {
         const auto found = addresses_.find(ifindex);
         if (found != addresses_.end() && !found->second.empty()) {
-            return found->second.front();
+            sources.ipv4 = IpPrefix{.address = found->second.front()};
+            break;
         }
     }
-    return std::nullopt;
+    return sources;
 }
 
 void Neighbours::take(const AddressEvent& event) {
@@ -600,9 +602,9 @@ void Neighbours::take_line(const AddressEvent& line) {
 }
 
 void Neighbours::check_source() {
-    const std::optional<IpAddress> source = default_tunnel_source();
-    if (source != last_source_) {
-        last_source_ = source;
+    const TunnelSources sources = default_tunnel_sources();
+    if (sources != last_sources_) {
+        last_sources_ = sources;
         if (source_changed_) {
             source_changed_();
         }

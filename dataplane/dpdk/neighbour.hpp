@@ -99,10 +99,10 @@ public:
     /// By BackendId; meaningful for the targets of the last snapshot.
     [[nodiscard]] const std::vector<HopState>& states() const { return states_; }
 
-    /// The first usable IPv4 address of the first port that has one.
-    [[nodiscard]] std::optional<IpAddress> default_tunnel_source() const;
+    /// The first usable address of the first port that has one. IPv4 only, for now.
+    [[nodiscard]] TunnelSources default_tunnel_sources() const;
 
-    /// Calls `handler` whenever default_tunnel_source() has changed.
+    /// Calls `handler` whenever default_tunnel_sources() has changed.
     void on_source_change(std::function<void()> handler) { source_changed_ = std::move(handler); }
 
 private:
@@ -208,7 +208,7 @@ private:
     using Addresses = std::map<std::uint32_t, std::vector<IpAddress>>; ///< usable IPv4, by ifindex
     Addresses addresses_;
     Addresses dumped_addresses_; ///< so far, by the dump that runs
-    std::optional<IpAddress> last_source_;
+    TunnelSources last_sources_;
     std::function<void()> source_changed_;
     MainLoop::Timer step_timer_;
     MainLoop::Timer reroute_timer_;

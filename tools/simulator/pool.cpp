@@ -18,7 +18,7 @@ bool is_usable(const BackendSpec& backend) {
 
 Pool::Pool(std::size_t backends, std::uint64_t seed) : random_(seed), first_size_(backends) {
     state_.generation = 1;
-    state_.tunnel_source = IpAddress::parse("10.0.0.2");
+    state_.tunnel_sources.ipv4 = IpPrefix::parse("10.0.0.2");
     state_.services.push_back(
         {.name = "simulated", .key = {.vip = *IpAddress::parse("198.51.100.10"), .port = 80}}
     );

@@ -41,9 +41,11 @@ public:
         };
         state.timeouts = {seconds(), seconds(), seconds(), seconds()};
         if (below(2) == 0) {
-            state.tunnel_source = IpAddress::from_ipv4(
-                Be32::from_host(0x01000000U + static_cast<std::uint32_t>(below(1000)))
-            );
+            state.tunnel_sources.ipv4 = IpPrefix{
+                .address = IpAddress::from_ipv4(
+                    Be32::from_host(0x01000000U + static_cast<std::uint32_t>(below(1000)))
+                )
+            };
         }
         for (std::uint64_t i = below(max_service_count + 1); i > 0; --i) {
             ServiceSpec& service = state.services.emplace_back();

@@ -24,7 +24,7 @@ TEST(Configuration, becomes_the_declaration_of_a_generation) {
     EXPECT_EQ(desired.generation, 42U);
     EXPECT_EQ(desired.flow_hash_key, key);
     EXPECT_EQ(desired.timeouts.udp_s, 60);
-    EXPECT_EQ(desired.tunnel_source, IpAddress::parse("10.0.0.2"));
+    EXPECT_EQ(desired.tunnel_sources.ipv4, IpPrefix::parse("10.0.0.2"));
     ASSERT_EQ(desired.services.size(), 1U);
     EXPECT_EQ(desired.services[0], configuration->services[0].spec);
 }

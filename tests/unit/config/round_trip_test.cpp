@@ -21,8 +21,8 @@ public:
         configuration.node.name = name("node");
         configuration.dataplane = dataplane();
         if (chance()) {
-            configuration.tunnel_source =
-                IpAddress::parse(fmt::format("192.0.2.{}", number(1, 254)));
+            configuration.tunnel_sources.ipv4 =
+                IpPrefix::parse(fmt::format("192.0.2.{}", number(1, 254)));
         }
         configuration.flow_timeouts = {
             .tcp_syn_s = seconds(),
@@ -178,8 +178,9 @@ std::string write_dataplane(const Configuration& configuration) {
     if (dataplane.main_core) {
         out += fmt::format("main_core = {}\n", *dataplane.main_core);
     }
-    if (configuration.tunnel_source) {
-        out += fmt::format("tunnel_source = \"{}\"\n", configuration.tunnel_source->to_string());
+    if (configuration.tunnel_sources.ipv4) {
+        out +=
+            fmt::format("tunnel_source = \"{}\"\n", configuration.tunnel_sources.ipv4->to_string());
     }
     out += "eal_args = [";
     for (const std::string& argument : dataplane.eal_args) {

@@ -50,11 +50,13 @@ TEST(Compile, RefusesByNameAndChangesNothing) {
          "service s-198.51.100.10",
          "65536 slots"},
         {"no source",
-         [](auto& state) { state.tunnel_source.reset(); },
+         [](auto& state) { state.tunnel_sources.ipv4.reset(); },
          "service s-198.51.100.10",
          "no IPv4 source"},
         {"ipv6 source",
-         [](auto& state) { state.tunnel_source = test::ip("2001:db8::1"); },
+         [](auto& state) {
+             state.tunnel_sources.ipv4 = IpPrefix{.address = test::ip("2001:db8::1")};
+         },
          "tunnel_source",
          "2001:db8::1 is IPv6"},
         {"backend twice",
@@ -192,7 +194,7 @@ TEST(Compile, RemovedTunnelBackendWithoutASourceKeepsNoFlows) {
     const auto second = compile_snapshot(state, ids, first->get());
     EXPECT_TRUE((*second)->backend(removed).keeps_flows);
     EXPECT_EQ((*second)->backend(removed).rewrite, Rewrite::ipv4_ipv4);
-    state.tunnel_source.reset();
+    state.tunnel_sources.ipv4.reset();
     const auto third = compile_snapshot(state, ids, second->get());
     ASSERT_TRUE(third);
     EXPECT_FALSE((*third)->backend(removed).keeps_flows);

@@ -39,7 +39,7 @@ inline DesiredState desired(std::vector<ServiceSpec> services, std::uint64_t gen
     return {
         .generation = generation,
         .flow_hash_key = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
-        .tunnel_source = ip("10.0.0.1"),
+        .tunnel_sources = {.ipv4 = IpPrefix{.address = ip("10.0.0.1")}, .ipv6 = {}},
         .services = std::move(services),
     };
 }

@@ -76,7 +76,7 @@ IpAddress address(const std::string& text) {
 DesiredState
 make_state(std::uint64_t generation, int backends, const std::string& vip = "198.51.100.10") {
     DesiredState state{.generation = generation};
-    state.tunnel_source = address("192.0.2.1");
+    state.tunnel_sources.ipv4 = IpPrefix{.address = address("192.0.2.1")};
     ServiceSpec& service = state.services.emplace_back();
     service.name = "web";
     service.key = {address(vip), Protocol::tcp, 80};

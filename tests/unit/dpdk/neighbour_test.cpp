@@ -98,7 +98,7 @@ protected:
     /// order.
     std::vector<BackendId> aim(const std::vector<std::string>& addresses, Forwarding forwarding) {
         DesiredState desired{.generation = 1};
-        desired.tunnel_source = IpAddress::parse("192.0.2.1");
+        desired.tunnel_sources.ipv4 = IpPrefix::parse("192.0.2.1");
         ServiceSpec& service = desired.services.emplace_back();
         service.name = "web";
         service.key = {*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80};
@@ -219,16 +219,16 @@ TEST_F(NeighbourTest, RecoversFromLostMessagesWithoutABreak) {
     EXPECT_FALSE(has_broken) << "a next hop was cleared meanwhile";
     EXPECT_EQ(mac_of(ids[0]), "02:00:00:00:00:99");
     EXPECT_FALSE(source_changed);
-    EXPECT_EQ(neighbours_->default_tunnel_source(), IpAddress::parse("192.0.2.1"));
+    EXPECT_EQ(neighbours_->default_tunnel_sources().ipv4, IpPrefix::parse("192.0.2.1"));
 }
 
 TEST_F(NeighbourTest, FindsAndFollowsTheTunnelSource) {
-    EXPECT_EQ(neighbours_->default_tunnel_source(), IpAddress::parse("192.0.2.1"));
+    EXPECT_EQ(neighbours_->default_tunnel_sources().ipv4, IpPrefix::parse("192.0.2.1"));
     bool changed = false;
     neighbours_->on_source_change([&] { changed = true; });
     run("ip addr del 192.0.2.1/24 dev edge0");
     EXPECT_TRUE(wait_until([&] { return changed; }));
-    EXPECT_EQ(neighbours_->default_tunnel_source(), std::nullopt);
+    EXPECT_EQ(neighbours_->default_tunnel_sources().ipv4, std::nullopt);
 }
 
 } // namespace

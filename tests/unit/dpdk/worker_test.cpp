@@ -90,7 +90,7 @@ DesiredState one_service() {
     service.backends = {backend};
     DesiredState desired;
     desired.generation = 7;
-    desired.tunnel_source = IpAddress::parse("10.0.1.1");
+    desired.tunnel_sources.ipv4 = IpPrefix::parse("10.0.1.1");
     desired.services = {service};
     return desired;
 }
