@@ -6,7 +6,7 @@
 #pragma once
 
 #include "controlplane/config/first_places.hpp"
-#include "controlplane/config/value_reader.hpp"
+#include "controlplane/config/sections.hpp"
 #include "dataplane/core/desired_state.hpp"
 
 #include <cstddef>
@@ -14,12 +14,6 @@
 #include <vector>
 
 namespace penstock::config {
-
-// A backend's address and where it stands, for the check against all VIPs.
-struct AddressPlace {
-    IpAddress address;
-    Span span;
-};
 
 /// Reads the backends of all services of a file, one service after the other, because their number
 /// is limited together.
@@ -38,13 +32,19 @@ public:
 private:
     struct Seen {
         FirstPlaces<std::string> names;
-        FirstPlaces<IpAddress> addresses;
+        FirstPlaces<BackendKey> keys;
+        FirstPlaces<std::vector<std::uint8_t>> server_ids;
     };
 
     [[nodiscard]] std::size_t count_readable(const Value& list, const ServiceSpec& service);
     [[nodiscard]] BackendSpec
     read_backend(const Value& value, const ServiceSpec& service, Seen& seen);
     void read_key(const TableReader& table, const ServiceSpec& service, BackendKey& key);
+    void read_address(const TableReader& table, const ServiceSpec& service, BackendKey& key);
+    void read_port(const TableReader& table, const ServiceSpec& service, BackendKey& key);
+    void read_server_id(
+        const TableReader& table, const ServiceSpec& service, BackendSpec& backend, Seen& seen
+    );
     void read_policy(const TableReader& table, BackendSpec& backend);
     void warn_about_weights(const TableReader& table, const std::vector<BackendSpec>& backends);
 

@@ -112,8 +112,10 @@ struct ServiceConfig {
 struct Configuration {
     NodeConfig node;
     DataplaneConfig dataplane;
-    TunnelSources tunnel_sources; ///< [dataplane] tunnel_source
-    FlowTimeouts flow_timeouts;   ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    TunnelSources tunnel_sources;       ///< [dataplane] tunnel_source, tunnel_source_ipv6
+    FlowTimeouts flow_timeouts;         ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    std::vector<IpAddress> nat_sources; ///< [nat] source
+    AccessSpec access;                  ///< [access]
     std::vector<ServiceConfig> services;
 
     friend bool operator==(const Configuration&, const Configuration&) = default;

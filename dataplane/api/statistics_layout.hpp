@@ -35,7 +35,7 @@
 namespace penstock::statistics_layout {
 
 inline constexpr std::uint64_t magic = 0x31544154534b4350ULL; ///< "PCKSTAT1" in file order
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::size_t drop_name_bytes = 48; ///< NUL-padded
 
 /// A page of its own. Constant once the file has its name, but for the two counters at the end.
@@ -79,7 +79,9 @@ struct ServicePayload {
     std::uint16_t port = 0;             ///< host order
     Protocol protocol = Protocol::tcp;
     RecordState state = RecordState::free;
-    std::uint32_t reserved = 0;
+    std::uint16_t more_ports = 0; ///< ServiceKey::more_ports
+    std::uint8_t host_bits = 0;   ///< ServiceKey::host_bits
+    std::uint8_t reserved = 0;
     std::array<char, max_name_bytes + 1> name{}; ///< NUL-terminated
     std::uint64_t base_packets = 0;
     std::uint64_t base_bytes = 0;
