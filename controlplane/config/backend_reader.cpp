@@ -23,7 +23,9 @@ constexpr IntegerRange weight_range{.least = 0, .most = 65535};
 
 } // namespace
 
-std::vector<BackendSpec> BackendReader::read(const TableReader& table, const ServiceSpec& service) {
+std::vector<BackendSpec> BackendReader::read(
+    const TableReader& table, const ServiceSpec& service, std::vector<Origin>& places
+) {
     std::vector<BackendSpec> backends;
     const Value* list =
         table.require("backend", "backend = [ { name = \"web-1\", address = \"10.0.1.11\" } ]");
@@ -33,10 +35,13 @@ std::vector<BackendSpec> BackendReader::read(const TableReader& table, const Ser
     const std::size_t errors_before = findings_.error_count();
     const std::size_t readable = count_readable(*list, service);
     backends.reserve(readable);
+    places.reserve(readable);
     Seen seen;
     for (const Value& item : std::span(list->items).first(readable)) {
         if (expect_kind(findings_, item, ValueKind::table, "a backend")) {
             backends.push_back(read_backend(item, service, seen));
+            const Value* address = item.find("address");
+            places.push_back(findings_.origin(address != nullptr ? address->span : item.span));
         }
     }
     if (findings_.error_count() == errors_before && readable == list->items.size()) {
@@ -194,7 +199,7 @@ void BackendReader::read_server_id(
     const TableReader& table, const ServiceSpec& service, BackendSpec& backend, Seen& seen
 ) {
     if (!service.quic.empty()) {
-        (void)table.require("server_id", "server_id = \"0a1b2c3d\", for quic");
+        (void)table.require("server_id", "server_id = \"0a1b2c3d\"");
     }
     const Value* value = table.find("server_id");
     if (value == nullptr) {

@@ -23,8 +23,9 @@ public:
 
     /// The backends in the table of a service whose other values have been read into `service`.
     /// Health is unknown in all of them.
+    /// `places` gets where each stands.
     [[nodiscard]] std::vector<BackendSpec>
-    read(const TableReader& table, const ServiceSpec& service);
+    read(const TableReader& table, const ServiceSpec& service, std::vector<Origin>& places);
 
     /// Of all backends read so far.
     [[nodiscard]] const std::vector<AddressPlace>& addresses() const { return addresses_; }

@@ -21,6 +21,7 @@ namespace penstock::config {
 
 struct NodeConfig {
     std::string name; ///< [node] name, required
+    Origin place;     ///< of [node]
 
     friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
@@ -104,7 +105,8 @@ struct ProbeConfig {
 struct ServiceConfig {
     ServiceSpec spec;
     ProbeConfig probe;
-    Origin place; ///< of [[service]]
+    Origin place;                       ///< of [[service]]
+    std::vector<Origin> backend_places; ///< of the addresses of spec.backends
 
     friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
 };

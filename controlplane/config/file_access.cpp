@@ -28,8 +28,9 @@ std::expected<std::string, FileRefusal> DiskFiles::read(const std::string& path)
     auto text = read_file(displayed_name(path), max_list_bytes);
     if (!text) {
         return std::unexpected(FileRefusal{
-            fmt::format("{}: {}", make_printable(text.error().place.file), text.error().cause),
-            std::move(text.error().remedy),
+            fmt::format("{}: {}", quote(path), text.error().cause),
+            "check the path, which begins at the configuration's folder, and that this user may "
+            "read it",
         });
     }
     return std::move(*text);

@@ -25,6 +25,7 @@ NodeConfig read_node(Findings& findings, const Value& value) {
     if (!expect_kind(findings, value, ValueKind::table, "node")) {
         return node;
     }
+    node.place = findings.origin(value.span);
     const TableReader table(findings, value, "[node]", node_keys);
     if (const Value* name = table.require("name", "name = \"lb-a\"")) {
         node.name = read_name(findings, *name, "node name").value_or("");

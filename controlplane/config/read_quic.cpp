@@ -108,8 +108,9 @@ void read_quic(const TableReader& table, ServiceSpec& spec) {
         spec.quic.push_back(read_config(config));
         check_server_id_bytes(config, spec.quic, spec.quic.back());
         const Value* id = config.find("config_id");
-        const auto first =
-            id != nullptr ? seen.add(spec.quic.back().config_id, id->span) : std::nullopt;
+        const bool is_read = id != nullptr && id->integer == spec.quic.back().config_id &&
+                             id->kind == ValueKind::integer;
+        const auto first = is_read ? seen.add(spec.quic.back().config_id, id->span) : std::nullopt;
         if (first) {
             findings.error(
                 id->span,

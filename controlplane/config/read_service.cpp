@@ -99,7 +99,7 @@ ServiceConfig ServiceReader::read_service(const Value& value) {
     service.spec.access = access_reader_.read(table);
     read_quic(table, service.spec);
     read_probe_of(table, service);
-    service.spec.backends = backends_.read(table, service.spec);
+    service.spec.backends = backends_.read(table, service.spec, service.backend_places);
     if (service.probe.type == ProbeType::none) {
         for (BackendSpec& backend : service.spec.backends) {
             backend.health = Health::up;

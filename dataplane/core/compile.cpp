@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/compile.hpp"
 
+#include "dataplane/core/desired_state_check.hpp"
 #include "dataplane/core/headers.hpp"
 
 #include <algorithm>
@@ -42,6 +43,37 @@ std::optional<CompileError> check_backend(const ServiceSpec& service, const Back
     return std::nullopt;
 }
 
+// What the wire and the file can say already and this dataplane does not do yet.
+std::optional<CompileError> check_unfinished(const ServiceSpec& service) {
+    const ServiceKey& key = service.key;
+    const bool known_mode =
+        service.forwarding == Forwarding::ipip || service.forwarding == Forwarding::l2dsr;
+    const std::array<std::pair<const char*, bool>, 12> unfinished{{
+        {"a VIP prefix", key.host_bits != 0},
+        {"any protocol", key.protocol == Protocol::any},
+        {"a service that takes several ports", key.takes_any_port() || key.more_ports != 0},
+        {"this forwarding", !known_mode},
+        {"track = false", !service.track},
+        {"an affinity but \"tuple\"", service.affinity != Affinity::tuple},
+        {"on_down but \"rehash\"", service.on_down != DownPolicy::rehash},
+        {"mss_clamp", service.mss_clamp != 0},
+        {"toa", service.toa},
+        {"a limit", service.limits != ServiceLimits{}},
+        {"an access list", service.access != AccessSpec{}},
+        {"routing by QUIC connection id", !service.quic.empty()},
+    }};
+    for (const auto& [what, is_wanted] : unfinished) {
+        if (is_wanted) {
+            return CompileError{
+                .place = place_of(service),
+                .cause = std::string(what) + " is not implemented in this version",
+                .remedy = "remove it",
+            };
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<CompileError> check_service(const ServiceSpec& service, const DesiredState& desired) {
     if (!service.key.vip.is_ipv4()) {
         return CompileError{
@@ -50,12 +82,8 @@ std::optional<CompileError> check_service(const ServiceSpec& service, const Desi
             .remedy = "give an IPv4 address: this version forwards IPv4 only",
         };
     }
-    if (service.key.port == 0) {
-        return CompileError{
-            .place = place_of(service),
-            .cause = "port 0",
-            .remedy = "give a port from 1 to 65535",
-        };
+    if (auto error = check_unfinished(service)) {
+        return error;
     }
     if (std::ranges::find(maglev_sizes, service.maglev_size) == maglev_sizes.end()) {
         return CompileError{
@@ -116,6 +144,13 @@ std::optional<CompileError> check(const DesiredState& desired) {
             .place = "tunnel_source",
             .cause = "address " + desired.tunnel_sources.ipv4->to_string() + " is IPv6",
             .remedy = "give an IPv4 address: the outer header of ipip is IPv4",
+        };
+    }
+    if (desired.access != AccessSpec{}) {
+        return CompileError{
+            .place = "access",
+            .cause = "access lists are not implemented in this version",
+            .remedy = "remove them",
         };
     }
     std::uint64_t slots = 0;
@@ -335,6 +370,16 @@ private:
     const Snapshot* previous_;
     std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
 };
+
+bool conflict(const ServiceKey& a, const ServiceKey& b) {
+    return a.prefix() == b.prefix() && a.protocol == b.protocol &&
+           a.takes_any_port() == b.takes_any_port() && a.more_ports == b.more_ports &&
+           a.port <= b.last_port() && b.port <= a.last_port();
+}
+
+std::optional<CompileError> check_desired_state(const DesiredState& desired) {
+    return check(desired);
+}
 
 std::expected<std::shared_ptr<const Snapshot>, CompileError>
 compile_snapshot(const DesiredState& desired, IdRegistry& ids, const Snapshot* previous) {

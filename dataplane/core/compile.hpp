@@ -5,23 +5,15 @@
 // when compilation succeeds.
 #pragma once
 
+#include "dataplane/core/compile_error.hpp"
 #include "dataplane/core/desired_state.hpp"
 #include "dataplane/core/id_registry.hpp"
 #include "dataplane/core/snapshot.hpp"
 
 #include <expected>
 #include <memory>
-#include <string>
 
 namespace penstock {
-
-/// Why a desired state was refused: what, where in it ("service web, backend web-1"), and what to
-/// do.
-struct CompileError {
-    std::string place;
-    std::string cause;
-    std::string remedy;
-};
 
 /// Compiles `desired` into a new snapshot. Tables of services that are equal in `previous` (may be
 /// null) are shared with it. Backends that `ids` still remembers but `desired` no longer names stay

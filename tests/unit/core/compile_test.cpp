@@ -44,7 +44,7 @@ TEST(Compile, RefusesByNameAndChangesNothing) {
         {"port 0",
          [](auto& state) { state.services[0].key.port = 0; },
          "service s-198.51.100.10",
-         "port 0"},
+         "several ports"},
         {"table size",
          [](auto& state) { state.services[0].maglev_size = 65536; },
          "service s-198.51.100.10",
