@@ -11,7 +11,8 @@ namespace penstock::bench {
 DesiredState declare(const ForwardingCase& forwarding) {
     DesiredState desired;
     desired.generation = 1;
-    desired.tunnel_source = IpAddress::parse("10.0.0.2");
+    desired.tunnel_sources.ipv4 = IpPrefix::parse("10.0.0.2");
+    desired.tunnel_sources.ipv6 = IpPrefix::parse("2001:db8:f::2");
     ServiceSpec service;
     service.name = "web";
     service.key = {.vip = *IpAddress::parse(forwarding.vip), .port = 80};

@@ -205,11 +205,17 @@ compare_sections(const config::Configuration& before, const config::Configuratio
     if (!(before.node == after.node)) {
         sections.emplace_back("node");
     }
-    if (!(before.dataplane == after.dataplane) || before.tunnel_source != after.tunnel_source) {
+    if (!(before.dataplane == after.dataplane) || before.tunnel_sources != after.tunnel_sources) {
         sections.emplace_back("dataplane");
     }
     if (!(before.flow_timeouts == after.flow_timeouts)) {
         sections.emplace_back("flow");
+    }
+    if (before.nat_sources != after.nat_sources) {
+        sections.emplace_back("nat");
+    }
+    if (!(before.access == after.access)) {
+        sections.emplace_back("access");
     }
     return sections;
 }

@@ -17,9 +17,13 @@ build_table(const ServiceSpec& service, const DesiredState& context, IdRegistry&
     alone.generation = 1;
     alone.flow_hash_key = context.flow_hash_key;
     alone.timeouts = context.timeouts;
-    alone.tunnel_source = context.tunnel_source;
-    if (!alone.tunnel_source && service.forwarding == Forwarding::ipip) {
-        alone.tunnel_source = IpAddress::parse("192.0.2.1"); // the port's own; no matter for slots
+    alone.tunnel_sources = context.tunnel_sources;
+    // Where the ports' own would be taken, any does: it does not matter for slots.
+    if (!alone.tunnel_sources.ipv4) {
+        alone.tunnel_sources.ipv4 = IpPrefix::parse("192.0.2.1");
+    }
+    if (!alone.tunnel_sources.ipv6) {
+        alone.tunnel_sources.ipv6 = IpPrefix::parse("2001:db8::1");
     }
     alone.services.push_back(service);
     const auto snapshot = compile_snapshot(alone, ids, nullptr);

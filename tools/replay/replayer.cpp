@@ -14,7 +14,8 @@ constexpr std::align_val_t line{64};
 constexpr std::uint16_t headroom = 128; // as DPDK's buffers have
 constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr std::uint16_t default_mtu = 1500;
-constexpr std::array<std::uint8_t, 4> default_tunnel_source{192, 0, 0, 8};
+constexpr std::string_view default_tunnel_source_ipv4 = "192.0.0.8"; // RFC 7600
+constexpr std::string_view default_tunnel_source_ipv6 = "100::8";    // RFC 6666: discarded anywhere
 
 std::byte* allocate_zeroed(std::size_t bytes) {
     auto* const memory = static_cast<std::byte*>(::operator new(bytes, line));
@@ -103,10 +104,11 @@ Replayer::create(const config::Configuration& configuration, const Settings& set
 
 std::expected<void, Refusal> Replayer::compile(const config::Configuration& configuration) {
     DesiredState desired = config::to_desired_state(configuration, settings_.flow_hash_key, 1);
-    if (!desired.tunnel_source) {
-        Be32 source;
-        std::memcpy(&source, default_tunnel_source.data(), sizeof source);
-        desired.tunnel_source = IpAddress::from_ipv4(source);
+    if (!desired.tunnel_sources.ipv4) {
+        desired.tunnel_sources.ipv4 = IpPrefix::parse(default_tunnel_source_ipv4);
+    }
+    if (!desired.tunnel_sources.ipv6) {
+        desired.tunnel_sources.ipv6 = IpPrefix::parse(default_tunnel_source_ipv6);
     }
     for (ServiceSpec& service : desired.services) {
         for (BackendSpec& backend : service.backends) {
