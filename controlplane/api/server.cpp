@@ -75,7 +75,7 @@ private:
     void read_head() {
         parser_.emplace();
         parser_->header_limit(max_head_bytes);
-        parser_->body_limit(max_body_bytes);
+        parser_->body_limit(max_configuration_bytes);
         stream_.expires_after(is_first_ ? std::chrono::seconds(transfer_timeout) : idle_timeout);
         is_first_ = false;
         http::async_read_header(
@@ -92,6 +92,14 @@ private:
         if (error) {
             fail_read(error);
             return;
+        }
+        const auto target = std::string_view(parser_->get().target());
+        if (!target.starts_with("/v1/config")) {
+            if (parser_->content_length().value_or(0) > max_body_bytes) {
+                fail_read(http::error::body_limit);
+                return;
+            }
+            parser_->body_limit(max_body_bytes);
         }
         stream_.expires_after(transfer_timeout);
         if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {

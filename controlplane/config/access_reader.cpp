@@ -72,14 +72,17 @@ void AccessReader::read_file(
     if (!path) {
         return;
     }
-    auto text = files_.read(*path);
+    const std::string resolved = sources_.resolve(value->span.file, *path);
+    auto text = files_.read(resolved);
     if (!text) {
         findings_.error(value->span, std::move(text.error().cause), std::move(text.error().remedy));
         return;
     }
     const std::size_t before = prefixes.size();
     const std::size_t errors_before = findings_.error_count();
-    read_lines(sources_.add(std::move(*text), files_.displayed_name(*path)), key, prefixes);
+    const std::uint32_t file =
+        sources_.add(std::move(*text), files_.displayed_name(resolved), resolved);
+    read_lines(file, key, prefixes);
     // An empty list of who may send would mean everybody.
     const bool is_empty = prefixes.size() == before && findings_.error_count() == errors_before;
     if (is_empty && key == "allow_file") {

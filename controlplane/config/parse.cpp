@@ -3,6 +3,7 @@
 
 #include "controlplane/config/document.hpp"
 #include "controlplane/config/findings.hpp"
+#include "controlplane/config/include.hpp"
 #include "controlplane/config/read_file.hpp"
 #include "controlplane/config/sections.hpp"
 
@@ -15,8 +16,8 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> root_keys{
-    "node", "dataplane", "flow", "nat", "access", "service"
+constexpr std::array<std::string_view, 7> root_keys{
+    "include", "node", "dataplane", "flow", "nat", "access", "service"
 };
 constexpr std::array<std::string_view, 1> node_keys{"name"};
 
@@ -67,8 +68,22 @@ Configuration read_root(Findings& findings, const Value& root, AccessReader& acc
 
 std::expected<Configuration, Diagnostics>
 parse_configuration(std::string_view text, const std::string& file_name, Diagnostics* warnings) {
-    NoFiles files;
-    return parse_configuration(text, file_name, files, warnings);
+    if (!is_packed(text)) {
+        PackedFiles none({}, file_name);
+        return parse_configuration(text, file_name, none, warnings);
+    }
+    auto packed = unpack(text);
+    if (!packed) {
+        const Source source(text, file_name);
+        return std::unexpected(Diagnostics{source.diagnose(
+            {.line = 1, .column = 1},
+            "this packed configuration is damaged",
+            "apply the configuration by its path again"
+        )});
+    }
+    const std::string main = std::move(packed->main);
+    PackedFiles files(std::move(*packed), file_name);
+    return parse_configuration(main, file_name, files, warnings);
 }
 
 std::expected<Configuration, Diagnostics> parse_configuration(
@@ -93,6 +108,9 @@ std::expected<Configuration, Diagnostics> parse_configuration(
     }
     root->span = {.line = 1, .column = 1};
     Findings findings(sources);
+    if (auto joined = Includer(findings, sources, files).join(*root); !joined) {
+        return std::unexpected(Diagnostics{std::move(joined.error())});
+    }
     AccessReader access_reader(findings, sources, files);
     Configuration configuration = read_root(findings, *root, access_reader);
     if (findings.error_count() > 0) {

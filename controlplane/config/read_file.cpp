@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <system_error>
@@ -130,6 +131,29 @@ std::expected<std::string, Diagnostic> read_file(const std::string& path, std::s
     }
     text.resize(length);
     return text;
+}
+
+std::string pack_named_files(std::string text, const std::string& path) {
+    DiskFiles files(path);
+    // Only for what it reads: what is wrong is said by who parses the packed text.
+    (void)parse_configuration(text, path, files);
+    FilePack seen = files.take();
+    seen.main = std::move(text);
+    return pack(seen);
+}
+
+bool equals_on_disk(std::string_view packed, std::string_view text, const std::string& path) {
+    if (!is_packed(packed)) {
+        return packed == text;
+    }
+    const auto kept = unpack(packed);
+    if (!kept || kept->main != text) {
+        return false;
+    }
+    DiskFiles files(path);
+    return std::ranges::all_of(kept->files, [&files](const auto& file) {
+        return file.second && files.read(file.first) == file.second;
+    });
 }
 
 std::expected<Configuration, Diagnostics>

@@ -57,7 +57,7 @@ void Reconciler::reload_file(ReloadSource source) {
     auto text = read_whole_file(config_file_, config::max_file_bytes);
     if (text && *text) {
         apply_configuration(
-            {.text = std::move(**text),
+            {.text = config::pack_named_files(std::move(**text), config_file_),
              .name = config_file_,
              .source = source,
              .actor =
