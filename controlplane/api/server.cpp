@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because a connection is served from its first byte to its last in one class.
 #include "controlplane/api/server.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -93,12 +94,9 @@ private:
             fail_read(error);
             return;
         }
-        const auto target = std::string_view(parser_->get().target());
-        if (!target.starts_with("/v1/config")) {
-            if (parser_->content_length().value_or(0) > max_body_bytes) {
-                fail_read(http::error::body_limit);
-                return;
-            }
+        if (!parser_->get().target().starts_with("/v1/config")) {
+            if (parser_->content_length().value_or(0) > max_body_bytes)
+                return fail_read(http::error::body_limit);
             parser_->body_limit(max_body_bytes);
         }
         stream_.expires_after(transfer_timeout);

@@ -371,12 +371,6 @@ private:
     std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
 };
 
-bool conflict(const ServiceKey& a, const ServiceKey& b) {
-    return a.prefix() == b.prefix() && a.protocol == b.protocol &&
-           a.takes_any_port() == b.takes_any_port() && a.more_ports == b.more_ports &&
-           a.port <= b.last_port() && b.port <= a.last_port();
-}
-
 std::optional<CompileError> check_desired_state(const DesiredState& desired) {
     return check(desired);
 }

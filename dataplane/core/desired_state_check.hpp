@@ -13,10 +13,6 @@
 
 namespace penstock {
 
-/// Two services that could not be told apart for some packet: equal keys, or port ranges of the
-/// same width that overlap under the same prefix and protocol.
-[[nodiscard]] bool conflict(const ServiceKey& a, const ServiceKey& b);
-
 /// The first fault found, or nothing.
 [[nodiscard]] std::optional<CompileError> check_desired_state(const DesiredState& desired);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages survive the way there and back; everything else is refused, with the spot named.
+// Messages survive the way there and back; everything else is refused, with the spot named. The file is
+// long because every field has its ways to be wrong here.
 #include "dataplane/api/codec.hpp"
 #include "tests/unit/api/random_state.hpp"
 
@@ -169,9 +170,22 @@ struct Wrong {
     std::function<void(wire::ApplyDesiredState&)> spoil;
 };
 
-TEST(Codec, RefusesEveryWrongValueOfAnApply) {
+void expect_refused(const std::vector<Wrong>& cases) {
     ASSERT_TRUE(decode(make_valid_apply())) << "the test's own message must be valid";
-    const std::vector<Wrong> cases{
+    for (const Wrong& wrong : cases) {
+        wire::ClientMessage message = make_valid_apply();
+        wrong.spoil(*message.mutable_request()->mutable_apply_desired_state());
+        const auto got = decode(message);
+        ASSERT_FALSE(got) << wrong.place;
+        const Refusal& refusal = got.error();
+        EXPECT_TRUE(refusal.place.starts_with(wrong.place))
+            << wrong.place << " / " << to_string(refusal);
+        EXPECT_FALSE(refusal.cause.empty() || refusal.remedy.empty()) << wrong.place;
+    }
+}
+
+TEST(Codec, RefusesEveryWrongValueOfAState) {
+    expect_refused({
         {"generation", [](auto& m) { m.set_generation(0); }},
         {"flow_hash_key", [](auto& m) { m.set_flow_hash_key("short"); }},
         {"flow_hash_key", [](auto& m) { m.set_flow_hash_key(std::string(17, 'k')); }},
@@ -209,6 +223,11 @@ TEST(Codec, RefusesEveryWrongValueOfAnApply) {
         {"access, deny", [](auto& m) { m.mutable_access()->set_deny("\x04\x21wxyz"); }},
         {"access, deny", [](auto& m) { m.mutable_access()->set_deny("\x04\x08wxyz"); }},
         {"access, deny", [](auto& m) { m.mutable_access()->set_deny(mapped_ipv4); }},
+    });
+}
+
+TEST(Codec, RefusesEveryWrongValueOfAServiceKey) {
+    expect_refused({
         {"service 1, name", [](auto& m) { m.mutable_services(0)->clear_name(); }},
         {"service 1, name", [](auto& m) { m.mutable_services(0)->set_name(std::string(64, 'n')); }},
         {"service 1, name", [](auto& m) { m.mutable_services(0)->set_name("a\nb"); }},
@@ -223,6 +242,11 @@ TEST(Codec, RefusesEveryWrongValueOfAnApply) {
         {"service 1, port", [](auto& m) { key_of(m).set_last_port(79); }},
         {"service 1, port", [](auto& m) { key_of(m).set_last_port(65536); }},
         {"service 1, port", [](auto& m) { key_of(m).set_protocol(wire::PROTOCOL_ANY); }},
+    });
+}
+
+TEST(Codec, RefusesEveryWrongValueOfAServicePolicy) {
+    expect_refused({
         {"service 1, track", [](auto& m) { m.mutable_services(0)->clear_track(); }},
         {"service 1, gue", [](auto& m) { m.mutable_services(0)->mutable_gue(); }},
         {"service 1, gue",
@@ -269,6 +293,11 @@ TEST(Codec, RefusesEveryWrongValueOfAnApply) {
                  add_quic(m);
              }
          }},
+    });
+}
+
+TEST(Codec, RefusesEveryWrongValueOfABackend) {
+    expect_refused({
         {"service 1, forwarding", [](auto& m) { m.mutable_services(0)->clear_forwarding(); }},
         {"service 1, maglev_size", [](auto& m) { m.mutable_services(0)->set_maglev_size(65536); }},
         {"service web1",
@@ -319,17 +348,7 @@ TEST(Codec, RefusesEveryWrongValueOfAnApply) {
                  m.mutable_services(0)->add_backends();
              }
          }},
-    };
-    for (const Wrong& wrong : cases) {
-        wire::ClientMessage message = make_valid_apply();
-        wrong.spoil(*message.mutable_request()->mutable_apply_desired_state());
-        const auto got = decode(message);
-        ASSERT_FALSE(got) << wrong.place;
-        const Refusal& refusal = got.error();
-        EXPECT_TRUE(refusal.place.starts_with(wrong.place))
-            << wrong.place << " / " << to_string(refusal);
-        EXPECT_FALSE(refusal.cause.empty() || refusal.remedy.empty()) << wrong.place;
-    }
+    });
 }
 
 // What the spoilers above build on is itself good.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every key has its random value and its way to be written.
 // A property: random values, written as a file by somebody who knows nothing of the parser, are
 // read back as these values.
 #include "tests/unit/config/sample.hpp"
