@@ -24,6 +24,9 @@ namespace penstock {
 inline constexpr std::size_t max_head_bytes = 16U << 10U;
 inline constexpr std::size_t max_body_bytes = 8U << 20U;
 
+/// Of /v1/config and what is below it: a configuration with its access lists (config/file_pack.hpp).
+inline constexpr std::size_t max_configuration_bytes = 65U << 20U;
+
 struct HttpRequest {
     std::string method; ///< "GET"
     std::string target; ///< "/v1/events?after=3", as it was sent

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because a connection is served from its first byte to its last in one class.
 #include "controlplane/api/server.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -75,7 +76,7 @@ private:
     void read_head() {
         parser_.emplace();
         parser_->header_limit(max_head_bytes);
-        parser_->body_limit(max_body_bytes);
+        parser_->body_limit(max_configuration_bytes);
         stream_.expires_after(is_first_ ? std::chrono::seconds(transfer_timeout) : idle_timeout);
         is_first_ = false;
         http::async_read_header(
@@ -92,6 +93,11 @@ private:
         if (error) {
             fail_read(error);
             return;
+        }
+        if (!parser_->get().target().starts_with("/v1/config")) {
+            if (parser_->content_length().value_or(0) > max_body_bytes)
+                return fail_read(http::error::body_limit);
+            parser_->body_limit(max_body_bytes);
         }
         stream_.expires_after(transfer_timeout);
         if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {

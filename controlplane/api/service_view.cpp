@@ -125,11 +125,13 @@ json::object make_service(
     const ServiceSample* sample = index.find(service.key);
     return {
         {"name", service.name},
-        {"vip", service.key.vip.to_string()},
+        {"vip", service.key.prefix().to_string()},
         {"protocol", to_string(service.key.protocol)},
         {"port", service.key.port},
+        {"ports", format_ports(service.key)},
         {"forwarding", to_string(service.forwarding)},
         {"maglev_size", service.maglev_size},
+        {"policy", make_policy_view(service)},
         {"state", to_string(judge_service(service))},
         {"reason", reason.empty() ? json::value(nullptr) : json::value(reason)},
         {"backend_counts",

@@ -50,7 +50,9 @@ FileState compare_file(const Reconciler& reconciler) {
     if (!*text) {
         return {"unreadable", reconciler.config_file() + ": no such file"};
     }
-    return {**text == reconciler.configuration_text() ? "same" : "differs", {}};
+    const bool is_same =
+        config::equals_on_disk(reconciler.configuration_text(), **text, reconciler.config_file());
+    return {is_same ? "same" : "differs", {}};
 }
 
 /// "penstock-dp 0.1.0" → "0.1.0".

@@ -64,6 +64,12 @@ make_services_view(const Reconciler& reconciler, const Statistics* statistics);
     std::optional<std::string_view> service
 );
 
+/// "80", "8000-8099" or "any".
+[[nodiscard]] std::string format_ports(const ServiceKey& key);
+
+/// `policy` of a service.
+[[nodiscard]] boost::json::object make_policy_view(const ServiceSpec& service);
+
 [[nodiscard]] boost::json::object make_stats_view(const Statistics& statistics);
 [[nodiscard]] boost::json::object make_drops_view(const Statistics& statistics);
 

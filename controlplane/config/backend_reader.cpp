@@ -14,8 +14,8 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> backend_keys{
-    "name", "address", "port", "weight", "state"
+constexpr std::array<std::string_view, 6> backend_keys{
+    "name", "address", "port", "weight", "state", "server_id"
 };
 constexpr std::array admin_states{AdminState::ready, AdminState::drain, AdminState::disabled};
 
@@ -23,7 +23,9 @@ constexpr IntegerRange weight_range{.least = 0, .most = 65535};
 
 } // namespace
 
-std::vector<BackendSpec> BackendReader::read(const TableReader& table, const ServiceSpec& service) {
+std::vector<BackendSpec> BackendReader::read(
+    const TableReader& table, const ServiceSpec& service, std::vector<Origin>& places
+) {
     std::vector<BackendSpec> backends;
     const Value* list =
         table.require("backend", "backend = [ { name = \"web-1\", address = \"10.0.1.11\" } ]");
@@ -33,10 +35,13 @@ std::vector<BackendSpec> BackendReader::read(const TableReader& table, const Ser
     const std::size_t errors_before = findings_.error_count();
     const std::size_t readable = count_readable(*list, service);
     backends.reserve(readable);
+    places.reserve(readable);
     Seen seen;
     for (const Value& item : std::span(list->items).first(readable)) {
         if (expect_kind(findings_, item, ValueKind::table, "a backend")) {
             backends.push_back(read_backend(item, service, seen));
+            const Value* address = item.find("address");
+            places.push_back(findings_.origin(address != nullptr ? address->span : item.span));
         }
     }
     if (findings_.error_count() == errors_before && readable == list->items.size()) {
@@ -86,7 +91,7 @@ BackendReader::read_backend(const Value& value, const ServiceSpec& service, Seen
                 fmt::format(
                     "two backends of the service are named {}, the first at {}",
                     quote(backend.name),
-                    describe(*first)
+                    findings_.describe(*first)
                 ),
                 "give one of them another name"
             );
@@ -95,18 +100,19 @@ BackendReader::read_backend(const Value& value, const ServiceSpec& service, Seen
     read_key(table, service, backend.key);
     const Value* address = table.find("address");
     if (address != nullptr && !backend.key.address.is_unspecified()) {
-        if (const auto first = seen.addresses.add(backend.key.address, address->span)) {
+        if (const auto first = seen.keys.add(backend.key, address->span)) {
             findings_.error(
                 address->span,
                 fmt::format(
                     "{} is a backend of the service already, at {}",
                     backend.key.address.to_string(),
-                    describe(*first)
+                    findings_.describe(*first)
                 ),
                 "delete one of the two, or give the one a larger weight"
             );
         }
     }
+    read_server_id(table, service, backend, seen);
     read_policy(table, backend);
     return backend;
 }
@@ -114,38 +120,67 @@ BackendReader::read_backend(const Value& value, const ServiceSpec& service, Seen
 void BackendReader::read_key(
     const TableReader& table, const ServiceSpec& service, BackendKey& key
 ) {
-    if (const Value* value = table.require("address", "address = \"10.0.1.11\"")) {
-        const auto address = read_host_address(findings_, *value, "backend address");
-        const bool vip_known = !service.key.vip.is_unspecified();
-        if (address && vip_known && address->family() != service.key.vip.family()) {
-            findings_.error(
-                value->span,
-                fmt::format(
-                    "backend address {} is {}, but the vip {} is {}",
-                    address->to_string(),
-                    address->is_ipv4() ? "IPv4" : "IPv6",
-                    service.key.vip.to_string(),
-                    service.key.vip.is_ipv4() ? "IPv4" : "IPv6"
-                ),
-                "vip and backends are of one family: this release forwards IPv4 to IPv4"
-            );
-        } else if (address && !address->is_ipv4()) {
-            findings_.error(
-                value->span,
-                fmt::format("backend address {} is IPv6", address->to_string()),
-                "this release forwards IPv4 only: write an IPv4 address"
-            );
-        }
-        key.address = address.value_or(IpAddress{});
-        if (address) {
-            addresses_.push_back({*address, value->span});
-        }
+    read_address(table, service, key);
+    read_port(table, service, key);
+}
+
+void BackendReader::read_address(
+    const TableReader& table, const ServiceSpec& service, BackendKey& key
+) {
+    const Value* value = table.require("address", "address = \"10.0.1.11\"");
+    const auto address =
+        value != nullptr ? read_host_address(findings_, *value, "backend address") : std::nullopt;
+    if (!address) {
+        return;
     }
+    key.address = *address;
+    addresses_.push_back({*address, value->span});
+    // The outer header of a tunnel is of the backend's family, whatever is inside.
+    const bool keeps_family =
+        service.forwarding == Forwarding::l2dsr || service.forwarding == Forwarding::nat;
+    const bool vip_known = !service.key.vip.is_unspecified();
+    if (keeps_family && vip_known && address->family() != service.key.vip.family()) {
+        findings_.error(
+            value->span,
+            fmt::format(
+                "backend address {} is {}, but the vip {} is {}, and {} changes no family",
+                address->to_string(),
+                address->is_ipv4() ? "IPv4" : "IPv6",
+                service.key.prefix().to_string(),
+                service.key.vip.is_ipv4() ? "IPv4" : "IPv6",
+                to_string(service.forwarding)
+            ),
+            "write an address of the vip's family, or forward by a tunnel: ipip, gre or gue"
+        );
+    }
+}
+
+void BackendReader::read_port(
+    const TableReader& table, const ServiceSpec& service, BackendKey& key
+) {
     key.port = service.key.port;
     const Value* value = table.find("port");
     const auto port =
         value != nullptr ? read_port_number(findings_, *value, "backend port") : std::nullopt;
-    if (port && service.key.port != 0 && *port != service.key.port) {
+    if (!port) {
+        return;
+    }
+    const bool one_port = !service.key.takes_any_port() && service.key.more_ports == 0;
+    if (!one_port) {
+        findings_.error(
+            value->span,
+            fmt::format(
+                "backend port {}, but the service takes {}: packets keep the port they came with",
+                *port,
+                service.key.takes_any_port()
+                    ? std::string("any port")
+                    : fmt::format("ports {} to {}", service.key.port, service.key.last_port())
+            ),
+            "delete the port; to probe one, write it into the probe"
+        );
+    } else if (service.forwarding == Forwarding::nat) {
+        key.port = *port;
+    } else if (*port != service.key.port) {
         findings_.error(
             value->span,
             fmt::format(
@@ -156,6 +191,46 @@ void BackendReader::read_key(
             ),
             "delete the port and let the server listen on the service's: with direct server return "
             "it sees the packet as the client sent it"
+        );
+    }
+}
+
+void BackendReader::read_server_id(
+    const TableReader& table, const ServiceSpec& service, BackendSpec& backend, Seen& seen
+) {
+    if (!service.quic.empty()) {
+        (void)table.require("server_id", "server_id = \"0a1b2c3d\"");
+    }
+    const Value* value = table.find("server_id");
+    if (value == nullptr) {
+        return;
+    }
+    if (service.quic.empty()) {
+        findings_.error(
+            table.key_span("server_id"),
+            "a backend has server_id, but its service has no quic",
+            "delete server_id, or add quic = [ { … } ] to the service"
+        );
+        return;
+    }
+    const std::size_t bytes = service.quic.front().server_id_bytes;
+    if (bytes == 0) {
+        return; // there is a finding about it
+    }
+    const auto server_id = read_hex(findings_, *value, "server_id", bytes, bytes);
+    if (!server_id) {
+        return;
+    }
+    backend.quic_server_id = *server_id;
+    if (const auto first = seen.server_ids.add(*server_id, value->span)) {
+        findings_.error(
+            value->span,
+            fmt::format(
+                "server_id {} belongs to a backend already, at {}",
+                quote(value->text),
+                findings_.describe(*first)
+            ),
+            "give each backend an id of its own"
         );
     }
 }

@@ -49,6 +49,8 @@ DesiredState to_desired_state(
         .flow_hash_key = key,
         .timeouts = configuration.flow_timeouts,
         .tunnel_sources = configuration.tunnel_sources,
+        .nat_sources = configuration.nat_sources,
+        .access = configuration.access,
         .services = {},
     };
     desired.services.reserve(configuration.services.size());

@@ -21,6 +21,7 @@ namespace penstock::config {
 
 struct NodeConfig {
     std::string name; ///< [node] name, required
+    Origin place;     ///< of [node]
 
     friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
@@ -104,7 +105,8 @@ struct ProbeConfig {
 struct ServiceConfig {
     ServiceSpec spec;
     ProbeConfig probe;
-    Origin place; ///< of [[service]]
+    Origin place;                       ///< of [[service]]
+    std::vector<Origin> backend_places; ///< of the addresses of spec.backends
 
     friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
 };
@@ -112,8 +114,10 @@ struct ServiceConfig {
 struct Configuration {
     NodeConfig node;
     DataplaneConfig dataplane;
-    TunnelSources tunnel_sources; ///< [dataplane] tunnel_source
-    FlowTimeouts flow_timeouts;   ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    TunnelSources tunnel_sources;       ///< [dataplane] tunnel_source, tunnel_source_ipv6
+    FlowTimeouts flow_timeouts;         ///< [flow] tcp_syn, tcp_established, tcp_closing, udp
+    std::vector<IpAddress> nat_sources; ///< [nat] source
+    AccessSpec access;                  ///< [access]
     std::vector<ServiceConfig> services;
 
     friend bool operator==(const Configuration&, const Configuration&) = default;

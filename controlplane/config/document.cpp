@@ -12,25 +12,26 @@ namespace penstock::config {
 
 namespace {
 
-Span to_span(const toml::source_region& region) {
+Span to_span(const toml::source_region& region, std::uint32_t file) {
     const bool one_line =
         region.end.line == region.begin.line && region.end.column > region.begin.column;
     return {
         .line = region.begin.line,
         .column = region.begin.column,
         .length = one_line ? region.end.column - region.begin.column : 1,
+        .file = file,
     };
 }
 
-Value convert(const toml::node& node);
+Value convert(const toml::node& node, std::uint32_t file);
 
-void convert_members(const toml::table& table, Value& value) {
+void convert_members(const toml::table& table, Value& value, std::uint32_t file) {
     value.members.reserve(table.size());
     for (const auto& [key, member] : table) {
         value.members.push_back(
             {.key = std::string(key.str()),
-             .key_span = to_span(key.source()),
-             .value = convert(member)}
+             .key_span = to_span(key.source(), file),
+             .value = convert(member, file)}
         );
     }
     // toml++ keeps keys in alphabetical order; readers and messages go by the file's.
@@ -40,19 +41,19 @@ void convert_members(const toml::table& table, Value& value) {
 }
 
 // Recursion is bounded: Source::find_unreadable() refused what nests deeper than max_nesting.
-Value convert(const toml::node& node) {
+Value convert(const toml::node& node, std::uint32_t file) {
     Value value;
-    value.span = to_span(node.source());
+    value.span = to_span(node.source(), file);
     switch (node.type()) {
     case toml::node_type::table:
         value.kind = ValueKind::table;
-        convert_members(*node.as_table(), value);
+        convert_members(*node.as_table(), value, file);
         break;
     case toml::node_type::array:
         value.kind = ValueKind::array;
         value.items.reserve(node.as_array()->size());
         for (const toml::node& item : *node.as_array()) {
-            value.items.push_back(convert(item));
+            value.items.push_back(convert(item, file));
         }
         break;
     case toml::node_type::string:
@@ -107,15 +108,15 @@ const Value* Value::find(std::string_view key) const {
     return found == members.end() ? nullptr : &found->value;
 }
 
-std::expected<Value, Diagnostic> parse_document(const Source& source) {
+std::expected<Value, Diagnostic> parse_document(const Source& source, std::uint32_t file) {
     if (auto unreadable = source.find_unreadable()) {
         return std::unexpected(*std::move(unreadable));
     }
     try {
-        return convert(toml::parse(source.text()));
+        return convert(toml::parse(source.text()), file);
     } catch (const toml::parse_error& error) {
         return std::unexpected(
-            explain_syntax_error(source, to_span(error.source()), error.description())
+            explain_syntax_error(source, to_span(error.source(), file), error.description())
         );
     }
 }

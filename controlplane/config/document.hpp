@@ -42,7 +42,8 @@ struct Member {
 };
 
 /// The root table, or what makes the text no TOML (the first place only: nothing after it can be
-/// trusted).
-[[nodiscard]] std::expected<Value, Diagnostic> parse_document(const Source& source);
+/// trusted). `file` is what the spans name as theirs.
+[[nodiscard]] std::expected<Value, Diagnostic>
+parse_document(const Source& source, std::uint32_t file = 0);
 
 } // namespace penstock::config

@@ -29,16 +29,20 @@ void Findings::add(Finding finding) {
 
 Diagnostics Findings::take() {
     std::ranges::sort(findings_, {}, [](const Finding& finding) {
-        return std::tuple(finding.span.line, finding.span.column, finding.order);
+        return std::tuple(finding.span.file, finding.span.line, finding.span.column, finding.order);
     });
     Diagnostics diagnostics;
     for (Finding& finding : findings_) {
         if (diagnostics.size() == max_diagnostics) {
             break;
         }
-        diagnostics.push_back(source_.diagnose(
-            finding.span, std::move(finding.cause), std::move(finding.remedy), finding.severity
-        ));
+        diagnostics.push_back(sources_.at(finding.span.file)
+                                  .diagnose(
+                                      finding.span,
+                                      std::move(finding.cause),
+                                      std::move(finding.remedy),
+                                      finding.severity
+                                  ));
     }
     if (count_ > diagnostics.size()) {
         diagnostics.back().remedy += fmt::format(
@@ -46,10 +50,6 @@ Diagnostics Findings::take() {
         );
     }
     return diagnostics;
-}
-
-std::string describe(const Span& span) {
-    return fmt::format("line {}, column {}", span.line, span.column);
 }
 
 } // namespace penstock::config

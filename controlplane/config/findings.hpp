@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that is found wrong with one text, collected in any order.
+// Everything that is found wrong with one configuration, collected in any order.
 //
 // Thread rule: one thread. Invariant: memory is bounded whatever the text.
 #pragma once
 
-#include "controlplane/config/source.hpp"
+#include "controlplane/config/sources.hpp"
 
 #include <cstddef>
 #include <string>
@@ -14,7 +14,7 @@ namespace penstock::config {
 
 class Findings {
 public:
-    explicit Findings(const Source& source) : source_(source) {}
+    explicit Findings(const Sources& sources) : sources_(sources) {}
 
     /// `span` is of the value or the key, whichever is wrong.
     void error(const Span& span, std::string cause, std::string remedy);
@@ -25,7 +25,12 @@ public:
     /// True once nothing more is kept: costly advice is no longer needed.
     [[nodiscard]] bool is_full() const { return findings_.size() >= max_kept; }
 
-    [[nodiscard]] Origin origin(const Span& span) const { return {source_.place(span)}; }
+    [[nodiscard]] Origin origin(const Span& span) const {
+        return {sources_.at(span.file).place(span)};
+    }
+
+    /// "line 12, column 5", for the other place of a duplicate.
+    [[nodiscard]] std::string describe(const Span& span) const { return sources_.describe(span); }
 
     /// In order of place; at most max_diagnostics, and the last then says how many more there are.
     [[nodiscard]] Diagnostics take();
@@ -45,13 +50,10 @@ private:
 
     void add(Finding finding);
 
-    const Source& source_;
+    const Sources& sources_;
     std::vector<Finding> findings_;
     std::size_t error_count_ = 0;
     std::size_t count_ = 0;
 };
-
-/// "line 12, column 5", for the other place of a duplicate.
-[[nodiscard]] std::string describe(const Span& span);
 
 } // namespace penstock::config

@@ -13,7 +13,7 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> dataplane_keys{
+constexpr std::array<std::string_view, 11> dataplane_keys{
     "workers",
     "main_core",
     "idle",
@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 10> dataplane_keys{
     "memory_mb",
     "flows_per_worker",
     "tunnel_source",
+    "tunnel_source_ipv6",
     "eal_args",
     "port",
     "neighbour"
@@ -58,7 +59,7 @@ void read_workers(const TableReader& table, DataplaneConfig& dataplane) {
             findings.error(
                 item.span,
                 fmt::format(
-                    "CPU {} is a worker twice, first at {}", *core, describe(known->second)
+                    "CPU {} is a worker twice, first at {}", *core, findings.describe(known->second)
                 ),
                 "give every worker a CPU of its own"
             );
@@ -83,7 +84,9 @@ void read_workers(const TableReader& table, DataplaneConfig& dataplane) {
     if (worker != first.end()) {
         findings.error(
             main_core->span,
-            fmt::format("CPU {} is a worker already, at {}", *core, describe(worker->second)),
+            fmt::format(
+                "CPU {} is a worker already, at {}", *core, findings.describe(worker->second)
+            ),
             "choose another CPU, or delete main_core to have one chosen"
         );
     } else if (core) {
@@ -160,7 +163,9 @@ void read_port_hardware(const TableReader& table, PortConfig& port, SeenPorts& s
         findings.error(
             value.span,
             fmt::format(
-                "{} belongs to a port already, at {}", quote(*text), describe(known->second)
+                "{} belongs to a port already, at {}",
+                quote(*text),
+                findings.describe(known->second)
             ),
             "a port has an interface or device of its own: change one of the two"
         );
@@ -179,7 +184,7 @@ PortConfig read_port(Findings& findings, const Value& value, SeenPorts& seen) {
                 fmt::format(
                     "two ports are named {}, the first at {}",
                     quote(port.name),
-                    describe(known->second)
+                    findings.describe(known->second)
                 ),
                 "give one of them another name"
             );
@@ -270,7 +275,7 @@ void read_neighbours(const TableReader& table, DataplaneConfig& dataplane) {
         NeighbourConfig neighbour;
         if (const Value* address = keys.require("address", "address = \"10.0.1.11\"")) {
             neighbour.place = findings.origin(address->span);
-            const auto read = read_ipv4_host(findings, *address, "address");
+            const auto read = read_host_address(findings, *address, "address");
             const auto known =
                 read ? first.emplace(*read, address->span) : std::pair(first.end(), true);
             if (!known.second) {
@@ -279,7 +284,7 @@ void read_neighbours(const TableReader& table, DataplaneConfig& dataplane) {
                     fmt::format(
                         "neighbour {} is given twice, first at {}",
                         read->to_string(),
-                        describe(known.first->second)
+                        findings.describe(known.first->second)
                     ),
                     "delete one of the two"
                 );
@@ -328,21 +333,30 @@ void read_memory(const TableReader& table, DataplaneConfig& dataplane) {
     }
 }
 
-} // namespace
-
-std::optional<IpAddress>
-read_ipv4_host(Findings& findings, const Value& value, std::string_view what) {
-    const auto address = read_host_address(findings, value, what);
-    if (address && !address->is_ipv4()) {
-        findings.error(
-            value.span,
-            fmt::format("{} {} is IPv6", what, address->to_string()),
-            "this release forwards IPv4 only: write an IPv4 address"
-        );
-        return std::nullopt;
+// Addresses of one family: the family tells which outer headers they are for.
+void read_tunnel_source(
+    const TableReader& table, std::string_view key, Family family, std::optional<IpPrefix>& source
+) {
+    const Value* value = table.find(key);
+    if (value == nullptr) {
+        return;
     }
-    return address;
+    const bool is_ipv4 = family == Family::ipv4;
+    const auto prefix =
+        read_host_prefix(table.findings(), *value, key, {.ipv4_length = 8, .ipv6_length = 16});
+    if (prefix && prefix->address.family() != family) {
+        table.findings().error(
+            value->span,
+            fmt::format("{} {} is {}", key, prefix->to_string(), is_ipv4 ? "IPv6" : "IPv4"),
+            is_ipv4 ? "write an IPv4 address or prefix; IPv6 goes into tunnel_source_ipv6"
+                    : "write an IPv6 address or prefix; IPv4 goes into tunnel_source"
+        );
+        return;
+    }
+    source = prefix;
 }
+
+} // namespace
 
 DataplaneConfig
 read_dataplane(Findings& findings, const Value& value, TunnelSources& tunnel_sources) {
@@ -360,11 +374,8 @@ read_dataplane(Findings& findings, const Value& value, TunnelSources& tunnel_sou
     }
     read_memory(table, dataplane);
     read_eal_args(table, dataplane);
-    if (const Value* source = table.find("tunnel_source")) {
-        if (const auto address = read_ipv4_host(findings, *source, "tunnel_source")) {
-            tunnel_sources.ipv4 = IpPrefix{.address = *address};
-        }
-    }
+    read_tunnel_source(table, "tunnel_source", Family::ipv4, tunnel_sources.ipv4);
+    read_tunnel_source(table, "tunnel_source_ipv6", Family::ipv6, tunnel_sources.ipv6);
     return dataplane;
 }
 

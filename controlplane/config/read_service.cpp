@@ -2,13 +2,14 @@
 #include "controlplane/config/backend_reader.hpp"
 #include "controlplane/config/first_places.hpp"
 #include "controlplane/config/sections.hpp"
+#include "controlplane/config/taken_keys.hpp"
+#include "controlplane/config/vip_blocks.hpp"
 #include "dataplane/core/identity.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,43 +18,45 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> service_keys{
-    "name", "vip", "protocol", "port", "forwarding", "maglev_size", "probe", "backend"
+constexpr std::array<std::string_view, 21> service_keys{
+    "name",    "vip",       "protocol",    "port",  "forwarding", "gue",
+    "toa",     "mss_clamp", "maglev_size", "track", "affinity",   "affinity_prefix",
+    "on_down", "limit",     "allow",       "deny",  "allow_file", "deny_file",
+    "quic",    "probe",     "backend"
 };
-constexpr std::array protocols{Protocol::tcp, Protocol::udp};
-constexpr std::array forwardings{Forwarding::l2dsr, Forwarding::ipip};
 
-// " 16381 65537 655373". Not by fmt::join: GCC 12 at -O3 sees an overflow in it that is none.
-std::string list_maglev_sizes() {
-    std::string out;
-    for (const std::uint32_t size : maglev_sizes) {
-        out += ' ';
-        out += std::to_string(size);
-    }
-    return out;
+// What is probed at a port, and so needs to know which.
+bool needs_port(const ProbeConfig& probe) {
+    return probe.type == ProbeType::tcp || probe.type == ProbeType::http;
 }
-
-struct SeenServices {
-    FirstPlaces<std::string> names;
-    FirstPlaces<ServiceKey> keys;
-};
 
 class ServiceReader {
 public:
-    explicit ServiceReader(Findings& findings) : findings_(findings), backends_(findings) {}
+    ServiceReader(
+        Findings& findings,
+        AccessReader& access_reader,
+        const std::vector<AddressPlace>& nat_sources
+    )
+        : findings_(findings),
+          access_reader_(access_reader),
+          nat_sources_(nat_sources),
+          backends_(findings) {}
 
     std::vector<ServiceConfig> read(const Value& list);
 
 private:
     ServiceConfig read_service(const Value& value);
-    bool read_key(const TableReader& table, ServiceKey& key);
-    void read_policy(const TableReader& table, ServiceConfig& service);
+    void read_name_of(const TableReader& table, ServiceSpec& spec);
+    void read_key_of(const TableReader& table, ServiceSpec& spec);
     void read_probe_of(const TableReader& table, ServiceConfig& service);
     void check_loops();
 
     Findings& findings_;
-    SeenServices seen_;
-    std::map<IpAddress, Span> vips_;
+    AccessReader& access_reader_;
+    const std::vector<AddressPlace>& nat_sources_;
+    FirstPlaces<std::string> names_;
+    TakenKeys keys_;
+    VipBlocks vips_;
     BackendReader backends_;
 };
 
@@ -88,40 +91,15 @@ ServiceConfig ServiceReader::read_service(const Value& value) {
 
     ServiceConfig service;
     service.place = findings_.origin(value.span);
-    if (table.require("name", "name = \"web\"") != nullptr) {
-        service.spec.name = read_name(findings_, *name, "service name").value_or("");
-        const auto first = service.spec.name.empty()
-                               ? std::nullopt
-                               : seen_.names.add(service.spec.name, name->span);
-        if (first) {
-            findings_.error(
-                name->span,
-                fmt::format(
-                    "two services are named {}, the first at {}",
-                    quote(name->text),
-                    describe(*first)
-                ),
-                "give one of them another name"
-            );
-        }
-    }
-    if (read_key(table, service.spec.key)) {
-        const Span& span = table.find("vip")->span;
-        if (const auto first = seen_.keys.add(service.spec.key, span)) {
-            findings_.error(
-                span,
-                fmt::format(
-                    "{} belongs to a service already, at {}",
-                    to_string(service.spec.key),
-                    describe(*first)
-                ),
-                "change the vip, port or protocol of one of the two, or join their backends"
-            );
-        }
-    }
-    read_policy(table, service);
+    read_name_of(table, service.spec);
+    read_key_of(table, service.spec);
+    read_forwarding(table, service.spec, nat_sources_);
+    read_flow_policy(table, service.spec);
+    read_limits(table, service.spec);
+    service.spec.access = access_reader_.read(table);
+    read_quic(table, service.spec);
     read_probe_of(table, service);
-    service.spec.backends = backends_.read(table, service.spec);
+    service.spec.backends = backends_.read(table, service.spec, service.backend_places);
     if (service.probe.type == ProbeType::none) {
         for (BackendSpec& backend : service.spec.backends) {
             backend.health = Health::up;
@@ -130,88 +108,114 @@ ServiceConfig ServiceReader::read_service(const Value& value) {
     return service;
 }
 
-// True if all parts of the key are there and good.
-bool ServiceReader::read_key(const TableReader& table, ServiceKey& key) {
-    std::optional<IpAddress> vip;
-    std::optional<Protocol> protocol;
-    std::optional<std::uint16_t> port;
-    if (const Value* value = table.require("vip", "vip = \"198.51.100.10\"")) {
-        vip = read_host_address(findings_, *value, "vip");
-        if (vip && !vip->is_ipv4()) {
-            findings_.error(
-                value->span,
-                fmt::format("vip {} is IPv6", vip->to_string()),
-                "this release forwards IPv4 only: write an IPv4 address"
-            );
-        }
-        if (vip) {
-            vips_.emplace(*vip, value->span);
-        }
-    }
-    if (const Value* value = table.require("protocol", "protocol = \"tcp\"")) {
-        protocol = read_enum<Protocol>(findings_, *value, "protocol", protocols);
-    }
-    if (const Value* value = table.require("port", "port = 80")) {
-        port = read_port_number(findings_, *value, "port");
-    }
-    key.vip = vip.value_or(IpAddress{});
-    key.protocol = protocol.value_or(Protocol::tcp);
-    key.port = port.value_or(0);
-    return vip && protocol && port;
-}
-
-void ServiceReader::read_policy(const TableReader& table, ServiceConfig& service) {
-    if (const Value* value = table.require("forwarding", "forwarding = \"ipip\"")) {
-        const auto mode = read_enum<Forwarding>(findings_, *value, "forwarding", forwardings);
-        service.spec.forwarding = mode.value_or(Forwarding::ipip);
-    }
-    const Value* size = table.find("maglev_size");
-    if (size == nullptr || !expect_kind(findings_, *size, ValueKind::integer, "maglev_size")) {
+void ServiceReader::read_name_of(const TableReader& table, ServiceSpec& spec) {
+    const Value* name = table.require("name", "name = \"web\"");
+    if (name == nullptr) {
         return;
     }
-    const auto known = std::ranges::find(maglev_sizes, size->integer, [](std::uint32_t each) {
-        return std::int64_t{each};
-    });
-    if (known == maglev_sizes.end()) {
+    spec.name = read_name(findings_, *name, "service name").value_or("");
+    const auto first = spec.name.empty() ? std::nullopt : names_.add(spec.name, name->span);
+    if (first) {
         findings_.error(
-            size->span,
-            fmt::format("maglev_size {} is not offered", size->integer),
-            "write one of these primes:" + list_maglev_sizes()
+            name->span,
+            fmt::format(
+                "two services are named {}, the first at {}",
+                quote(name->text),
+                findings_.describe(*first)
+            ),
+            "give one of them another name"
         );
-        return;
     }
-    service.spec.maglev_size = *known;
 }
 
-void ServiceReader::read_probe_of(const TableReader& table, ServiceConfig& service) {
-    if (const Value* probe = table.find("probe")) {
-        service.probe = read_probe(findings_, *probe, fmt::format("the probe of {}", table.what()));
+void ServiceReader::read_key_of(const TableReader& table, ServiceSpec& spec) {
+    const bool is_whole = read_service_key(table, spec.key);
+    const Value* vip = table.find("vip");
+    if (vip == nullptr || spec.key.vip.is_unspecified()) {
         return;
     }
-    if (service.spec.key.protocol == Protocol::udp) {
-        // The default would be a TCP connect, which nothing need answer behind a UDP port.
+    vips_.add(spec.key.prefix(), vip->span);
+    const auto first = is_whole ? keys_.add(spec.key, vip->span) : std::nullopt;
+    if (first) {
+        findings_.error(
+            vip->span,
+            fmt::format(
+                "{} belongs to a service already, at {}",
+                to_string(spec.key),
+                findings_.describe(*first)
+            ),
+            spec.key.more_ports > 0
+                ? "two ranges of one width may not overlap: neither is the narrower one"
+                : "change the vip, port or protocol of one of the two, or join their backends"
+        );
+    }
+}
+
+// A TCP connect to the backend's port, the default, is not for every service.
+void ServiceReader::read_probe_of(const TableReader& table, ServiceConfig& service) {
+    const Value* probe = table.find("probe");
+    if (probe != nullptr) {
+        service.probe = read_probe(findings_, *probe, fmt::format("the probe of {}", table.what()));
+    }
+    const ServiceKey& key = service.spec.key;
+    const bool takes_any_port = table.find("port") != nullptr ? table.find("port")->text == "any"
+                                                              : key.protocol == Protocol::any;
+    if (probe == nullptr && (key.protocol != Protocol::tcp || takes_any_port)) {
         findings_.error(
             table.span(),
-            fmt::format("{} is udp and has no 'probe'", table.what()),
+            fmt::format(
+                "{} {} and has no 'probe'",
+                table.what(),
+                takes_any_port ? std::string("takes any port")
+                               : fmt::format("is {}", to_string(key.protocol))
+            ),
             "say how its servers are probed: probe = { type = \"tcp\", port = 22 }, or without "
             "probes: probe = { type = \"none\" }"
         );
+    } else if (takes_any_port && needs_port(service.probe) && probe->find("port") == nullptr) {
+        findings_.error(
+            probe->span,
+            fmt::format("{} takes any port, so its probe must name one", table.what()),
+            fmt::format(
+                "add port to the probe: {{ type = \"{}\", port = 22 }}",
+                to_string(service.probe.type)
+            )
+        );
     }
 }
 
-// A VIP's packet sent to an address that is a VIP itself would come back to us.
+// A VIP's packet sent to an address that is a VIP itself would come back to us; and so would one
+// from such an address, as a client's.
 void ServiceReader::check_loops() {
     for (const AddressPlace& backend : backends_.addresses()) {
-        const auto vip = vips_.find(backend.address);
-        if (vip != vips_.end()) {
+        if (const auto vip = vips_.find(backend.address)) {
+            const std::string block =
+                vip->block.host_bits == 0
+                    ? "a vip"
+                    : fmt::format("inside the vip {}", vip->block.to_string());
             findings_.error(
                 backend.span,
                 fmt::format(
-                    "backend address {} is a vip, at {}: packets would go round in a loop",
+                    "backend address {} is {}, at {}: packets would go round in a loop",
                     backend.address.to_string(),
-                    describe(vip->second)
+                    block,
+                    findings_.describe(vip->span)
                 ),
                 "write the server's own address"
+            );
+        }
+    }
+    for (const AddressPlace& source : nat_sources_) {
+        if (const auto vip = vips_.find(source.address)) {
+            findings_.error(
+                source.span,
+                fmt::format(
+                    "source {} is inside the vip {}, at {}: replies would be taken for requests",
+                    source.address.to_string(),
+                    vip->block.to_string(),
+                    findings_.describe(vip->span)
+                ),
+                "write an address that is NAT's alone"
             );
         }
     }
@@ -219,8 +223,13 @@ void ServiceReader::check_loops() {
 
 } // namespace
 
-std::vector<ServiceConfig> read_services(Findings& findings, const Value& value) {
-    return ServiceReader(findings).read(value);
+std::vector<ServiceConfig> read_services(
+    Findings& findings,
+    const Value& value,
+    AccessReader& access_reader,
+    const std::vector<AddressPlace>& nat_sources
+) {
+    return ServiceReader(findings, access_reader, nat_sources).read(value);
 }
 
 } // namespace penstock::config

@@ -21,6 +21,7 @@ struct Span {
     std::uint32_t line = 0;
     std::uint32_t column = 0;
     std::uint32_t length = 1;
+    std::uint32_t file = 0; ///< index in Sources; 0: the main file
 
     friend bool operator==(const Span&, const Span&) = default;
 };

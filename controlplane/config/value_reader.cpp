@@ -31,6 +31,13 @@ std::string describe_range(const IntegerRange& range) {
     return fmt::format("{} to {}{}", range.least, range.most, unit);
 }
 
+// "32", or "an even number, 2 to 30, of".
+std::string describe_digits(std::size_t least_bytes, std::size_t most_bytes) {
+    return least_bytes == most_bytes
+               ? fmt::format("{}", 2 * least_bytes)
+               : fmt::format("an even number, {} to {}, of", 2 * least_bytes, 2 * most_bytes);
+}
+
 // What to do about a value of the wrong kind: what the file most likely meant.
 std::string remedy_kind(const Value& value, ValueKind wanted) {
     if (wanted == ValueKind::integer && value.kind == ValueKind::string) {
@@ -52,25 +59,6 @@ std::string remedy_kind(const Value& value, ValueKind wanted) {
                                               : "write a table: { key = value, … }";
     }
     return fmt::format("write {}", describe(wanted));
-}
-
-std::optional<std::string_view> find_address_fault(const IpAddress& address) {
-    if (address.is_unspecified()) {
-        return "the unspecified address";
-    }
-    if (address.is_multicast()) {
-        return "a multicast address";
-    }
-    if (address.is_loopback()) {
-        return "a loopback address";
-    }
-    if (address.is_ipv4() && (address.ipv4().host() >> 24U) == 0) {
-        return "an address of the network 0.0.0.0/8, which no host can have";
-    }
-    if (address.is_ipv4() && (address.ipv4().host() >> 28U) == 0xf) {
-        return "a broadcast or reserved address";
-    }
-    return std::nullopt;
 }
 
 } // namespace
@@ -225,36 +213,45 @@ std::optional<std::size_t> read_word(
     return std::nullopt;
 }
 
-std::optional<IpAddress>
-read_host_address(Findings& findings, const Value& value, std::string_view what) {
+std::optional<bool> read_boolean(Findings& findings, const Value& value, std::string_view what) {
+    if (value.kind != ValueKind::boolean) {
+        findings.error(
+            value.span,
+            fmt::format("{} must be a boolean, but this is {}", what, describe(value.kind)),
+            "write true or false, without quotes"
+        );
+        return std::nullopt;
+    }
+    return value.boolean;
+}
+
+std::optional<std::vector<std::uint8_t>> read_hex(
+    Findings& findings,
+    const Value& value,
+    std::string_view what,
+    std::size_t least,
+    std::size_t most
+) {
     if (!expect_kind(findings, value, ValueKind::string, what)) {
         return std::nullopt;
     }
-    const auto address = IpAddress::parse(value.text);
-    if (!address) {
-        const std::size_t slash = value.text.find('/');
-        const bool prefix = slash != std::string::npos &&
-                            IpAddress::parse(std::string_view(value.text).substr(0, slash));
+    std::vector<std::uint8_t> bytes(value.text.size() / 2);
+    bool good = value.text.size() % 2 == 0 && bytes.size() >= least && bytes.size() <= most;
+    for (std::size_t i = 0; good && i < bytes.size(); ++i) {
+        const char* begin = value.text.data() + (i * 2);
+        const auto parsed = std::from_chars(begin, begin + 2, bytes[i], 16);
+        good = parsed.ec == std::errc() && parsed.ptr == begin + 2;
+    }
+    if (!good) {
+        // Not the text itself: it may be a key.
         findings.error(
             value.span,
-            fmt::format("{} {} is no IP address", what, quote(value.text)),
-            prefix ? fmt::format(
-                         "write one address, without the prefix length: \"{}\"",
-                         value.text.substr(0, slash)
-                     )
-                   : "write an address such as \"198.51.100.10\"; names are not looked up"
+            fmt::format("{} is not {} hexadecimal digits", what, describe_digits(least, most)),
+            "write two digits a byte, without spaces or 0x: \"0a1b2c3d\""
         );
         return std::nullopt;
     }
-    if (const auto fault = find_address_fault(*address)) {
-        findings.error(
-            value.span,
-            fmt::format("{} {} is {}", what, address->to_string(), *fault),
-            "write the unicast address of one host"
-        );
-        return std::nullopt;
-    }
-    return address;
+    return bytes;
 }
 
 std::optional<std::uint32_t> read_duration_ms(

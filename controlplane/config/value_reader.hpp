@@ -8,7 +8,6 @@
 #include "controlplane/config/document.hpp"
 #include "controlplane/config/findings.hpp"
 #include "controlplane/config/text.hpp"
-#include "dataplane/core/addresses.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -103,10 +102,17 @@ template <typename Enum>
     return index ? std::optional(values[*index]) : std::nullopt;
 }
 
-/// An address that one host can have; multicast, loopback, broadcast and unspecified ones are
-/// refused.
-[[nodiscard]] std::optional<IpAddress>
-read_host_address(Findings& findings, const Value& value, std::string_view what);
+[[nodiscard]] std::optional<bool>
+read_boolean(Findings& findings, const Value& value, std::string_view what);
+
+/// A string of two hexadecimal digits a byte, least to most bytes.
+[[nodiscard]] std::optional<std::vector<std::uint8_t>> read_hex(
+    Findings& findings,
+    const Value& value,
+    std::string_view what,
+    std::size_t least,
+    std::size_t most
+);
 
 /// A string with a unit ("500ms", "2s", "15m", "1h"), in milliseconds.
 [[nodiscard]] std::optional<std::uint32_t> read_duration_ms(

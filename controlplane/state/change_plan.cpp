@@ -211,6 +211,12 @@ compare_sections(const config::Configuration& before, const config::Configuratio
     if (!(before.flow_timeouts == after.flow_timeouts)) {
         sections.emplace_back("flow");
     }
+    if (before.nat_sources != after.nat_sources) {
+        sections.emplace_back("nat");
+    }
+    if (!(before.access == after.access)) {
+        sections.emplace_back("access");
+    }
     return sections;
 }
 

@@ -44,13 +44,14 @@ std::expected<Declaration, std::string> read_declaration(const std::string& path
             path
         ));
     }
+    std::string packed = config::pack_named_files(std::move(**text), path);
     config::Diagnostics warnings;
-    auto parsed = config::parse_configuration(**text, path, &warnings);
+    auto parsed = config::parse_configuration(packed, path, &warnings);
     if (!parsed) {
         return std::unexpected(config::render(parsed.error()));
     }
     return Declaration{
-        .text = std::move(**text),
+        .text = std::move(packed),
         .configuration = std::move(*parsed),
         .notes = render_warnings(warnings),
         .name = path,

@@ -81,7 +81,7 @@ HistoryEntry read_meta(std::uint64_t number, const SealedText& sealed) {
 }
 
 std::expected<SealedText, Refusal> read_sealed(const std::string& path) {
-    auto content = read_whole_file(path, config::max_file_bytes + max_seal_bytes);
+    auto content = read_whole_file(path, config::max_pack_bytes + max_seal_bytes);
     if (!content) {
         return std::unexpected(content.error());
     }

@@ -27,9 +27,10 @@ std::optional<std::string_view> find_string(const json::object& object, std::str
     return std::string_view(value->get_string());
 }
 
+/// 0: any port.
 std::optional<std::uint16_t> find_port(const json::object& object, std::string_view key) {
     const json::value* value = object.if_contains(key);
-    if (value == nullptr || !value->is_int64() || value->get_int64() < 1 ||
+    if (value == nullptr || !value->is_int64() || value->get_int64() < 0 ||
         value->get_int64() > std::numeric_limits<std::uint16_t>::max()) {
         return std::nullopt;
     }
@@ -81,18 +82,30 @@ bool add_override(Overrides& overrides, const json::value& item) {
         return false;
     }
     const json::object& object = item.get_object();
-    const auto vip = IpAddress::parse(find_string(object, "vip").value_or(""));
+    const auto vip = IpPrefix::parse(find_string(object, "vip").value_or(""));
     const auto address = IpAddress::parse(find_string(object, "address").value_or(""));
-    const auto protocol =
-        find_word(find_string(object, "protocol").value_or(""), {Protocol::tcp, Protocol::udp});
+    const auto protocol = find_word(
+        find_string(object, "protocol").value_or(""), {Protocol::tcp, Protocol::udp, Protocol::any}
+    );
     const auto service_port = find_port(object, "service_port");
     const auto port = find_port(object, "port");
     auto said = read_override(object);
-    if (!vip || !address || !protocol || !said || !service_port || !port) {
+    // Not there before services could take a range.
+    const auto last_port = object.contains("service_last_port")
+                               ? find_port(object, "service_last_port")
+                               : service_port;
+    if (!last_port || last_port < service_port || !vip || !address || !protocol || !said ||
+        !service_port || !port) {
         return false;
     }
     const BackendRef ref{
-        .service = {.vip = *vip, .protocol = *protocol, .port = *service_port},
+        .service =
+            {.vip = vip->address,
+             .protocol = *protocol,
+             .port = *service_port,
+             .more_ports =
+                 static_cast<std::uint16_t>(*service_port == 0 ? 0 : *last_port - *service_port),
+             .host_bits = vip->host_bits},
         .backend = {.address = *address, .port = *port},
     };
     return overrides.emplace(ref, std::move(*said)).second;
@@ -104,9 +117,10 @@ std::string format_overrides(const Overrides& overrides) {
     json::array items;
     for (const auto& [ref, said] : overrides) {
         items.push_back(json::object{
-            {"vip", ref.service.vip.to_string()},
+            {"vip", ref.service.prefix().to_string()},
             {"protocol", to_string(ref.service.protocol)},
             {"service_port", ref.service.port},
+            {"service_last_port", ref.service.last_port()},
             {"address", ref.backend.address.to_string()},
             {"port", ref.backend.port},
             {"admin", said.admin ? json::value(to_string(*said.admin)) : json::value(nullptr)},

@@ -5,6 +5,7 @@
 // for it).
 #include "controlplane/state/reconciler.hpp"
 
+#include "controlplane/config/unsupported.hpp"
 #include "controlplane/state/atomic_file.hpp"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ void Reconciler::reload_file(ReloadSource source) {
     auto text = read_whole_file(config_file_, config::max_file_bytes);
     if (text && *text) {
         apply_configuration(
-            {.text = std::move(**text),
+            {.text = config::pack_named_files(std::move(**text), config_file_),
              .name = config_file_,
              .source = source,
              .actor =
@@ -83,6 +84,12 @@ void Reconciler::reload_file(ReloadSource source) {
 void Reconciler::apply_configuration(ApplyRequest request, ChangeDone done) {
     config::Diagnostics warnings;
     auto parsed = config::parse_configuration(request.text, request.name, &warnings);
+    if (parsed) {
+        // The dataplane would refuse it too, but could not say where it stands.
+        if (auto unsupported = config::find_unsupported(*parsed); !unsupported.empty()) {
+            parsed = std::unexpected(std::move(unsupported));
+        }
+    }
     if (!parsed) {
         const std::size_t count = parsed.error().size();
         std::string detail = fmt::format(

@@ -207,7 +207,7 @@ std::expected<void, Refusal> StateDirectory::load_configurations(LoadedState& st
     const HistoryEntry* newest = state.history->newest();
     auto applied = load_sealed(
         "applied.toml",
-        config::max_file_bytes + max_small_bytes,
+        config::max_pack_bytes + max_small_bytes,
         newest == nullptr ? std::string("there is no older one")
                           : fmt::format("number {} of the history takes its place", newest->number),
         state
@@ -223,7 +223,7 @@ std::expected<void, Refusal> StateDirectory::load_configurations(LoadedState& st
     }
     auto pending = load_sealed(
         "pending.toml",
-        config::max_file_bytes + max_small_bytes,
+        config::max_pack_bytes + max_small_bytes,
         "the applied configuration stays in force: apply that change again",
         state
     );
@@ -346,7 +346,7 @@ std::expected<void, Refusal> StateDirectory::save_configuration(
     std::string_view name, std::string_view text, const json::object& meta
 ) {
     const std::string content = seal(text, meta);
-    if (content.size() > config::max_file_bytes) {
+    if (content.size() > config::max_pack_bytes) {
         return std::unexpected(Refusal{
             .place = path_of(name),
             .cause = "with its last line it would be larger than a configuration may be",

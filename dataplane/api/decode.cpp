@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every value is checked where it is read. A function returns false after it has said why in
-// `error_`, and its callers return at once; `place` grows as they go down, so that the reason names
-// the spot. The file is long because each message of the protocol has its checks here, side by
-// side.
 #include "dataplane/api/codec.hpp"
-#include "dataplane/api/wire_words.hpp"
-#include "dataplane/core/flow_table.hpp"
+#include "dataplane/api/decoder.hpp"
+#include "dataplane/core/identity.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -20,262 +15,12 @@ constexpr std::size_t max_program_bytes = 255;
 constexpr std::size_t max_text_bytes = 4096; // of what a server says to people
 constexpr std::size_t max_queues = 1024;     // of one worker
 
-class Decoder {
-public:
-    bool decode(const wire::ClientMessage& in, ClientMessage& out);
-    bool decode(const wire::ServerMessage& in, ServerMessage& out);
-
-    [[nodiscard]] const Refusal& error() const { return error_; }
-
-private:
-    bool fail(const std::string& place, std::string cause, std::string remedy) {
-        error_ = {place, std::move(cause), std::move(remedy)};
-        return false;
-    }
-
-    bool decode(const wire::Hello& in, Hello& out);
-    bool decode(const wire::Request& in, Request& out);
-    bool decode(const wire::ApplyDesiredState& in, DesiredState& out);
-    bool decode(const wire::FlowTimeouts& in, FlowTimeouts& out);
-    bool decode(const std::string& place, const wire::Service& in, ServiceSpec& out);
-    bool decode(const std::string& place, const wire::Backend& in, BackendSpec& out);
-    bool decode(const std::string& place, const wire::ServiceKey& in, ServiceKey& out);
-    bool decode(const std::string& place, const wire::BackendKey& in, BackendKey& out);
-    bool decode(const wire::UpdateHealth& in, UpdateHealth& out);
-    bool decode(const wire::Reply& in, Reply& out);
-    bool decode(const wire::Refused& in, Refused& out);
-    bool decode(const wire::Status& in, Status& out);
-    bool decode(const std::string& place, const wire::WorkerStatus& in, WorkerStatus& out);
-    bool decode(const std::string& place, const wire::PortStatus& in, PortStatus& out);
-    bool decode(const std::string& place, const wire::BackendStatus& in, BackendStatus& out);
-
-    bool decode_address(const std::string& place, const std::string& bytes, IpAddress& out);
-    bool decode_mac(const std::string& place, const std::string& bytes, MacAddress& out);
-    bool decode_name(const std::string& place, const std::string& text, std::string& out);
-    bool decode_text(
-        const std::string& place, const std::string& text, std::size_t max_bytes, std::string& out
-    );
-    template <typename Number>
-    bool decode_number(
-        const std::string& place,
-        std::uint64_t value,
-        std::uint64_t min,
-        std::uint64_t max,
-        Number& out
-    );
-    template <typename Value>
-    bool decode_word(const std::string& place, int word, Value& out);
-    bool check_count(const std::string& place, std::size_t count, std::size_t max);
-
-    Refusal error_;
-};
-
-bool is_control(char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-}
-
-bool Decoder::decode_address(const std::string& place, const std::string& bytes, IpAddress& out) {
-    if (bytes.size() == 4) {
-        Be32 address{};
-        std::memcpy(&address.raw, bytes.data(), bytes.size());
-        out = IpAddress::from_ipv4(address);
-    } else if (bytes.size() == 16) {
-        std::array<std::uint8_t, 16> address{};
-        std::memcpy(address.data(), bytes.data(), bytes.size());
-        out = IpAddress::from_ipv6(address);
-    } else {
-        return fail(
-            place,
-            fmt::format("an address of {} bytes", bytes.size()),
-            "send 4 bytes for IPv4 or 16 for IPv6"
-        );
-    }
-    if (out.is_unspecified()) {
-        return fail(place, "the unspecified address", "name a host");
-    }
-    return true;
-}
-
-bool Decoder::decode_mac(const std::string& place, const std::string& bytes, MacAddress& out) {
-    if (bytes.size() != out.bytes.size()) {
-        return fail(place, fmt::format("a MAC address of {} bytes", bytes.size()), "send 6 bytes");
-    }
-    std::memcpy(out.bytes.data(), bytes.data(), bytes.size());
-    return true;
-}
-
-bool Decoder::decode_text(
-    const std::string& place, const std::string& text, std::size_t max_bytes, std::string& out
-) {
-    if (text.size() > max_bytes || std::ranges::any_of(text, is_control)) {
-        return fail(
-            place,
-            fmt::format("a text of {} bytes, or one with control characters", text.size()),
-            fmt::format("send at most {} bytes without control characters", max_bytes)
-        );
-    }
-    out = text;
-    return true;
-}
-
-bool Decoder::decode_name(const std::string& place, const std::string& text, std::string& out) {
-    if (text.empty()) {
-        return fail(place, "an empty name", "name it");
-    }
-    return decode_text(place, text, max_name_bytes, out);
-}
-
-template <typename Number>
-bool Decoder::decode_number(
-    const std::string& place, std::uint64_t value, std::uint64_t min, std::uint64_t max, Number& out
-) {
-    if (value < min || value > max) {
-        return fail(
-            place, fmt::format("{} is out of range", value), fmt::format("send {} to {}", min, max)
-        );
-    }
-    out = static_cast<Number>(value);
-    return true;
-}
-
-template <typename Value>
-bool Decoder::decode_word(const std::string& place, int word, Value& out) {
-    const std::optional<Value> value = from_wire<Value>(word);
-    if (!value) {
-        return fail(
-            place,
-            fmt::format("{} is no value of this enumeration", word),
-            "send one of dataplane.proto's; 0 (unspecified) is none"
-        );
-    }
-    out = *value;
-    return true;
-}
-
-bool Decoder::check_count(const std::string& place, std::size_t count, std::size_t max) {
-    return count <= max ||
-           fail(place, fmt::format("{} of them", count), fmt::format("send at most {}", max));
-}
+} // namespace
 
 bool Decoder::decode(const wire::Hello& in, Hello& out) {
     out.version = in.version();
     out.instance_id = in.instance_id();
     return decode_text("hello, program", in.program(), max_program_bytes, out.program);
-}
-
-bool Decoder::decode(const std::string& place, const wire::ServiceKey& in, ServiceKey& out) {
-    return decode_address(place + ", vip", in.vip(), out.vip) &&
-           decode_word(place + ", protocol", in.protocol(), out.protocol) &&
-           decode_number(place + ", port", in.port(), 1, 65535, out.port);
-}
-
-bool Decoder::decode(const std::string& place, const wire::BackendKey& in, BackendKey& out) {
-    return decode_address(place + ", address", in.address(), out.address) &&
-           decode_number(place + ", port", in.port(), 1, 65535, out.port);
-}
-
-bool Decoder::decode(const std::string& place, const wire::Backend& in, BackendSpec& out) {
-    if (!decode_name(place + ", name", in.name(), out.name)) {
-        return false;
-    }
-    return decode(place, in.key(), out.key) &&
-           decode_number(place + ", weight", in.weight(), 0, 65535, out.weight) &&
-           decode_word(place + ", admin", in.admin(), out.admin) &&
-           decode_word(place + ", health", in.health(), out.health);
-}
-
-bool Decoder::decode(const std::string& place, const wire::Service& in, ServiceSpec& out) {
-    if (!decode_name(place + ", name", in.name(), out.name) || !decode(place, in.key(), out.key) ||
-        !decode_word(place + ", forwarding", in.forwarding(), out.forwarding)) {
-        return false;
-    }
-    if (std::ranges::find(maglev_sizes, in.maglev_size()) == maglev_sizes.end()) {
-        return fail(
-            place + ", maglev_size",
-            fmt::format("{} slots", in.maglev_size()),
-            "send 16381, 65537 or 655373"
-        );
-    }
-    out.maglev_size = in.maglev_size();
-    out.backends.reserve(static_cast<std::size_t>(in.backends_size()));
-    std::set<BackendKey> keys;
-    for (const wire::Backend& backend : in.backends()) {
-        BackendSpec& to = out.backends.emplace_back();
-        const std::string inside = fmt::format("{}, backend {}", place, out.backends.size());
-        if (!decode(inside, backend, to)) {
-            return false;
-        }
-        if (!keys.insert(to.key).second) {
-            return fail(
-                fmt::format("service {}, backend {}", out.name, to.name),
-                "another backend has this address and port",
-                "name each server once"
-            );
-        }
-    }
-    return true;
-}
-
-bool Decoder::decode(const wire::FlowTimeouts& in, FlowTimeouts& out) {
-    const auto seconds = [this](const char* place, std::uint32_t value, std::uint16_t& to) {
-        return decode_number(place, value, 1, max_flow_timeout_s, to);
-    };
-    return seconds("timeouts, tcp_syn_s", in.tcp_syn_s(), out.tcp_syn_s) &&
-           seconds("timeouts, tcp_established_s", in.tcp_established_s(), out.tcp_established_s) &&
-           seconds("timeouts, tcp_closing_s", in.tcp_closing_s(), out.tcp_closing_s) &&
-           seconds("timeouts, udp_s", in.udp_s(), out.udp_s);
-}
-
-bool Decoder::decode(const wire::ApplyDesiredState& in, DesiredState& out) {
-    constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-    if (!decode_number("generation", in.generation(), 1, no_limit, out.generation) ||
-        !decode(in.timeouts(), out.timeouts)) {
-        return false;
-    }
-    if (in.flow_hash_key().size() != out.flow_hash_key.size()) {
-        return fail(
-            "flow_hash_key",
-            fmt::format("a key of {} bytes", in.flow_hash_key().size()),
-            fmt::format("send {} bytes", out.flow_hash_key.size())
-        );
-    }
-    std::memcpy(out.flow_hash_key.data(), in.flow_hash_key().data(), out.flow_hash_key.size());
-    if (!in.tunnel_source().empty()) {
-        IpAddress source;
-        if (!decode_address("tunnel_source", in.tunnel_source(), source)) {
-            return false;
-        }
-        out.tunnel_sources.ipv4 = IpPrefix{.address = source};
-        if (!source.is_ipv4()) {
-            return fail("tunnel_source", "not an IPv4 address", "send 4 bytes");
-        }
-    }
-
-    std::size_t backends = 0;
-    for (const wire::Service& service : in.services()) {
-        backends += static_cast<std::size_t>(service.backends_size());
-    }
-    if (!check_count("services", static_cast<std::size_t>(in.services_size()), max_services) ||
-        !check_count("backends of all services", backends, max_backends - 1)) {
-        return false;
-    }
-    out.services.reserve(static_cast<std::size_t>(in.services_size()));
-    std::set<ServiceKey> keys;
-    for (const wire::Service& service : in.services()) {
-        ServiceSpec& to = out.services.emplace_back();
-        if (!decode(fmt::format("service {}", out.services.size()), service, to)) {
-            return false;
-        }
-        if (!keys.insert(to.key).second) {
-            return fail(
-                "service " + to.name,
-                fmt::format("another service takes {}", to_string(to.key)),
-                "name each VIP, protocol and port once"
-            );
-        }
-    }
-    return true;
 }
 
 bool Decoder::decode(const wire::UpdateHealth& in, UpdateHealth& out) {
@@ -455,6 +200,8 @@ bool Decoder::decode(const wire::ServerMessage& in, ServerMessage& out) {
     }
     return fail("message", "neither a hello nor a reply", "send a ServerMessage");
 }
+
+namespace {
 
 template <typename WireMessage, typename Message>
 std::expected<Message, Refusal> decode_message(std::span<const std::uint8_t> message) {

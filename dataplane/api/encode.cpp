@@ -24,15 +24,59 @@ void encode(const Hello& in, wire::Hello& out) {
     out.set_program(in.program);
 }
 
+void encode(const IpPrefix& in, wire::Prefix& out) {
+    out.set_address(to_bytes(in.address));
+    out.set_length(in.length());
+}
+
 void encode(const ServiceKey& in, wire::ServiceKey& out) {
-    out.set_vip(to_bytes(in.vip));
+    encode(in.prefix(), *out.mutable_vip());
     out.set_protocol(to_wire(in.protocol));
-    out.set_port(in.port);
+    out.set_first_port(in.port);
+    out.set_last_port(in.last_port());
 }
 
 void encode(const BackendKey& in, wire::BackendKey& out) {
     out.set_address(to_bytes(in.address));
     out.set_port(in.port);
+    out.set_as_sent(in.port == 0);
+}
+
+// A million prefixes as messages would be a million allocations; as bytes they are one copy.
+std::string pack(const std::vector<IpPrefix>& prefixes) {
+    std::string out;
+    out.reserve(prefixes.size() * 6);
+    for (const IpPrefix& prefix : prefixes) {
+        out.push_back(static_cast<char>(prefix.address.family()));
+        out.push_back(static_cast<char>(prefix.length()));
+        const auto& bytes = prefix.address.bytes();
+        const std::size_t skipped = prefix.address.is_ipv4() ? 12 : 0;
+        out.append(bytes.begin() + static_cast<std::ptrdiff_t>(skipped), bytes.end());
+    }
+    return out;
+}
+
+void encode(const AccessSpec& in, wire::Access& out) {
+    out.set_allow(pack(in.allow));
+    out.set_deny(pack(in.deny));
+}
+
+void encode(const QuicLbSpec& in, wire::QuicLb& out) {
+    out.set_config_id(in.config_id);
+    out.set_server_id_bytes(in.server_id_bytes);
+    out.set_nonce_bytes(in.nonce_bytes);
+    if (in.key) {
+        out.set_key(std::string{in.key->begin(), in.key->end()});
+    }
+}
+
+void encode(const ServiceLimits& in, wire::ServiceLimits& out) {
+    out.set_new_flows_per_s(in.new_flows_per_s);
+    out.set_new_flows_per_s_and_source(in.new_flows_per_s_and_source);
+    out.set_source_prefix_length_ipv4(32U - in.source_host_bits_ipv4);
+    out.set_source_prefix_length_ipv6(128U - in.source_host_bits_ipv6);
+    out.set_flows(in.flows);
+    out.set_flows_per_backend(in.flows_per_backend);
 }
 
 void encode(const BackendSpec& in, wire::Backend& out) {
@@ -41,6 +85,7 @@ void encode(const BackendSpec& in, wire::Backend& out) {
     out.set_weight(in.weight);
     out.set_admin(to_wire(in.admin));
     out.set_health(to_wire(in.health));
+    out.set_quic_server_id(std::string{in.quic_server_id.begin(), in.quic_server_id.end()});
 }
 
 void encode(const ServiceSpec& in, wire::Service& out) {
@@ -48,6 +93,25 @@ void encode(const ServiceSpec& in, wire::Service& out) {
     encode(in.key, *out.mutable_key());
     out.set_forwarding(to_wire(in.forwarding));
     out.set_maglev_size(in.maglev_size);
+    out.set_track(to_wire(in.track));
+    if (in.forwarding == Forwarding::gue) {
+        out.mutable_gue()->set_variant(to_wire(in.gue_variant));
+        out.mutable_gue()->set_port(in.gue_port);
+    }
+    out.set_affinity(to_wire(in.affinity));
+    if (in.affinity == Affinity::client) {
+        out.set_affinity_prefix_length(
+            static_cast<std::uint32_t>(address_bits(in.key.vip.family()) - in.affinity_host_bits)
+        );
+    }
+    out.set_on_down(to_wire(in.on_down));
+    out.set_mss_clamp(in.mss_clamp);
+    out.set_toa(to_wire(in.toa));
+    encode(in.limits, *out.mutable_limits());
+    encode(in.access, *out.mutable_access());
+    for (const QuicLbSpec& quic : in.quic) {
+        encode(quic, *out.add_quic());
+    }
     for (const BackendSpec& backend : in.backends) {
         encode(backend, *out.add_backends());
     }
@@ -63,8 +127,15 @@ void encode(const ApplyDesiredState& in, wire::ApplyDesiredState& out) {
     timeouts.set_tcp_closing_s(state.timeouts.tcp_closing_s);
     timeouts.set_udp_s(state.timeouts.udp_s);
     if (state.tunnel_sources.ipv4) {
-        out.set_tunnel_source(to_bytes(state.tunnel_sources.ipv4->address));
+        encode(*state.tunnel_sources.ipv4, *out.mutable_tunnel_source_ipv4());
     }
+    if (state.tunnel_sources.ipv6) {
+        encode(*state.tunnel_sources.ipv6, *out.mutable_tunnel_source_ipv6());
+    }
+    for (const IpAddress& source : state.nat_sources) {
+        out.add_nat_sources(to_bytes(source));
+    }
+    encode(state.access, *out.mutable_access());
     for (const ServiceSpec& service : state.services) {
         encode(service, *out.add_services());
     }
@@ -174,7 +245,7 @@ std::expected<std::vector<std::uint8_t>, Refusal> to_frame(const Message& messag
         return std::unexpected(Refusal{
             "message",
             fmt::format("it has {} bytes, at most {} can be sent", bytes, max_message_bytes),
-            "split the configuration between dataplanes",
+            "shorten the access lists, or split the configuration between dataplanes",
         });
     }
     std::vector<std::uint8_t> frame;

@@ -18,7 +18,9 @@
 
 namespace penstock {
 
-inline constexpr std::size_t max_message_bytes = std::size_t{16} << 20U;
+/// The largest desired state: 36 MB for max_access_prefixes of IPv6 (18 bytes each), 4 MB for
+/// max_backends, 1 MB for max_services.
+inline constexpr std::size_t max_message_bytes = std::size_t{48} << 20U;
 inline constexpr std::size_t frame_header_bytes = 4;
 
 class FrameDecoder {

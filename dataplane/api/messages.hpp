@@ -23,7 +23,7 @@
 namespace penstock {
 
 /// Spoken by this build. Both ends speak exactly one version; two that differ part at once.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 /// Where penstock-dp listens unless told otherwise.
 inline constexpr const char* default_control_socket = "/run/penstock/dataplane.sock";

@@ -79,7 +79,9 @@ struct ServicePayload {
     std::uint16_t port = 0;             ///< host order
     Protocol protocol = Protocol::tcp;
     RecordState state = RecordState::free;
-    std::uint32_t reserved = 0;
+    std::uint16_t more_ports = 0; ///< ServiceKey::more_ports
+    std::uint8_t host_bits = 0;   ///< ServiceKey::host_bits
+    std::uint8_t reserved = 0;
     std::array<char, max_name_bytes + 1> name{}; ///< NUL-terminated
     std::uint64_t base_packets = 0;
     std::uint64_t base_bytes = 0;

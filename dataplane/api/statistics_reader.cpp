@@ -228,7 +228,13 @@ StatisticsReader::Mapping::sum(std::size_t id, const layout::ServicePayload& rec
     ServiceSample to;
     to.id = {static_cast<std::uint16_t>(id)};
     to.name = to_name(record.name.data(), record.name.size());
-    to.key = {IpAddress::from_ipv6(record.vip), record.protocol, record.port};
+    to.key = {
+        .vip = IpAddress::from_ipv6(record.vip),
+        .protocol = record.protocol,
+        .port = record.port,
+        .more_ports = record.more_ports,
+        .host_bits = record.host_bits,
+    };
     to.desired = record.state == layout::RecordState::live;
     for (std::size_t i = 0; i < worker_count; ++i) {
         const ServiceCounters& counters = service(i, id);

@@ -211,7 +211,8 @@ void StatisticsWriter::set_service(
     const layout::ServicePayload before = payload;
     const bool is_same = payload.state != layout::RecordState::free &&
                          payload.vip == key.vip.bytes() && payload.port == key.port &&
-                         payload.protocol == key.protocol;
+                         payload.protocol == key.protocol && payload.more_ports == key.more_ports &&
+                         payload.host_bits == key.host_bits;
     if (!is_same) {
         payload = {};
         for (std::size_t i = 0; i < worker_count(); ++i) {
@@ -224,6 +225,8 @@ void StatisticsWriter::set_service(
         payload.vip = key.vip.bytes();
         payload.port = key.port;
         payload.protocol = key.protocol;
+        payload.more_ports = key.more_ports;
+        payload.host_bits = key.host_bits;
     }
     payload.state = desired ? layout::RecordState::live : layout::RecordState::retired;
     store_name(payload.name, name);

@@ -2,8 +2,8 @@
 // The words of dataplane.proto for the enumerations of core and messages.hpp, both ways. Private to
 // codec.
 //
-// Thread rule: pure functions. The only header here that names protobuf types: codec's .cpp files
-// include it, nobody else does.
+// Thread rule: pure functions. This and decoder.hpp are the headers here that name protobuf types:
+// codec's .cpp files include them, nobody else does.
 #pragma once
 
 #include "dataplane/api/messages.hpp"
@@ -22,7 +22,9 @@ struct WireWords;
 template <>
 struct WireWords<Protocol> {
     static constexpr std::array words{
-        std::pair{Protocol::tcp, wire::PROTOCOL_TCP}, std::pair{Protocol::udp, wire::PROTOCOL_UDP}
+        std::pair{Protocol::any, wire::PROTOCOL_ANY},
+        std::pair{Protocol::tcp, wire::PROTOCOL_TCP},
+        std::pair{Protocol::udp, wire::PROTOCOL_UDP},
     };
 };
 
@@ -31,6 +33,44 @@ struct WireWords<Forwarding> {
     static constexpr std::array words{
         std::pair{Forwarding::l2dsr, wire::FORWARDING_L2DSR},
         std::pair{Forwarding::ipip, wire::FORWARDING_IPIP},
+        std::pair{Forwarding::gre, wire::FORWARDING_GRE},
+        std::pair{Forwarding::gue, wire::FORWARDING_GUE},
+        std::pair{Forwarding::nat, wire::FORWARDING_NAT},
+    };
+};
+
+template <>
+struct WireWords<Affinity> {
+    static constexpr std::array words{
+        std::pair{Affinity::tuple, wire::AFFINITY_TUPLE},
+        std::pair{Affinity::client, wire::AFFINITY_CLIENT},
+        std::pair{Affinity::client_port, wire::AFFINITY_CLIENT_PORT},
+    };
+};
+
+template <>
+struct WireWords<DownPolicy> {
+    static constexpr std::array words{
+        std::pair{DownPolicy::rehash, wire::DOWN_POLICY_REHASH},
+        std::pair{DownPolicy::keep, wire::DOWN_POLICY_KEEP},
+        std::pair{DownPolicy::reset, wire::DOWN_POLICY_RESET},
+    };
+};
+
+template <>
+struct WireWords<bool> {
+    static constexpr std::array words{
+        std::pair{false, wire::SWITCH_OFF},
+        std::pair{true, wire::SWITCH_ON},
+    };
+};
+
+/// ServiceSpec::gue_variant.
+template <>
+struct WireWords<std::uint8_t> {
+    static constexpr std::array words{
+        std::pair{std::uint8_t{0}, wire::GUE_VARIANT_0},
+        std::pair{std::uint8_t{1}, wire::GUE_VARIANT_1},
     };
 };
 

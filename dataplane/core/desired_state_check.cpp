@@ -263,6 +263,13 @@ std::optional<CompileError> check_desired_state(const DesiredState& desired) {
     if (auto fault = check_tunnel_source(desired.tunnel_sources.ipv6, Family::ipv6)) {
         return fault;
     }
+    if (desired.access != AccessSpec{}) {
+        return CompileError{
+            .place = "access",
+            .cause = "access lists are not implemented in this version",
+            .remedy = "remove them",
+        };
+    }
     std::uint64_t slots = 0;
     for (const ServiceSpec& service : desired.services) {
         slots += service.maglev_size;

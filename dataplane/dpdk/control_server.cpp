@@ -290,7 +290,25 @@ void ControlServer::read_some(Client& client, bool is_gone) {
         client.input_since = Client::Clock::now();
     }
     client.decoder.append({bytes.data(), static_cast<std::size_t>(received)});
+    if (client.decoder.buffered_bytes() > limits_.inline_bytes &&
+        input_held() > limits_.input_bytes) {
+        refuse(
+            client,
+            {"connection",
+             fmt::format("all clients' messages have {} bytes, too many", limits_.input_bytes),
+             "send large states over one connection, one after the other"}
+        );
+        return;
+    }
     take_messages(id);
+}
+
+std::size_t ControlServer::input_held() const {
+    std::size_t bytes = 0;
+    for (const auto& [id, client] : clients_) {
+        bytes += client->is_closing ? 0 : client->decoder.buffered_bytes();
+    }
+    return bytes;
 }
 
 void ControlServer::take_messages(ConnectionId id) {

@@ -56,10 +56,11 @@ public:
 
 struct ControlServerLimits {
     std::size_t clients = 32;
-    std::size_t refused_clients = 8;                  ///< connected beyond `clients`, being refused
-    std::size_t requests_in_flight = 64;              ///< of one client
-    std::size_t output_bytes = 2 * max_message_bytes; ///< waiting for one client
-    std::size_t inline_bytes = 16384;                 ///< decoded on the main lcore up to here
+    std::size_t refused_clients = 8;     ///< connected beyond `clients`, being refused
+    std::size_t requests_in_flight = 64; ///< of one client
+    std::size_t output_bytes = std::size_t{32} << 20U; ///< waiting for one client
+    std::size_t input_bytes = 2 * max_message_bytes; ///< of all clients' messages begun, not ended
+    std::size_t inline_bytes = 16384;                ///< decoded on the main lcore up to here
     std::chrono::milliseconds client_timeout{5000};
 };
 
@@ -99,6 +100,7 @@ private:
     void pause_accepting();
     void serve(Client& client, std::uint32_t events);
     void read_some(Client& client, bool is_gone);
+    [[nodiscard]] std::size_t input_held() const;
     void take_messages(ConnectionId id);
     void take_message(Client& client, std::expected<ClientMessage, Refusal> message);
     void take_hello(Client& client, const Hello& hello);

@@ -62,7 +62,7 @@ std::expected<void, Failure> ask_before_cutting(
 } // namespace
 
 RunResult run_apply(const Invocation& invocation, Output& output) {
-    const auto source = read_text(invocation.arguments[0]);
+    const auto source = read_packed_text(invocation.arguments[0]);
     if (!source)
         return std::unexpected(unreadable(source.error()));
     ControlClient client(invocation.socket, invocation.timeout_s, output);

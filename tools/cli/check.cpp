@@ -2,6 +2,7 @@
 // penstock check: the configuration parser, offline.
 #include "controlplane/config/configuration.hpp"
 #include "controlplane/config/parse.hpp"
+#include "controlplane/config/unsupported.hpp"
 #include "tools/cli/arguments.hpp"
 #include "tools/cli/configuration_text.hpp"
 #include "tools/cli/output.hpp"
@@ -108,15 +109,27 @@ std::string summarize(const config::Configuration& configuration, std::string_vi
     return text;
 }
 
+// A file that passes never fails when it is applied: what the dataplane would refuse is an error.
+std::expected<config::Configuration, config::Diagnostics>
+read_checked(const std::string& file, config::Diagnostics& warnings) {
+    const auto source = read_text(file);
+    if (!source)
+        return std::unexpected(config::Diagnostics{source.error()});
+    config::DiskFiles files(file == "-" ? "" : file);
+    auto configuration = config::parse_configuration(source->text, source->name, files, &warnings);
+    if (configuration) {
+        if (auto unsupported = config::find_unsupported(*configuration); !unsupported.empty())
+            return std::unexpected(std::move(unsupported));
+    }
+    return configuration;
+}
+
 } // namespace
 
 RunResult run_check(const Invocation& invocation, Output& output) {
     const std::string& file = invocation.arguments[0];
     config::Diagnostics diagnostics; // of an accepted file: warnings
-    const auto source = read_text(file);
-    const auto configuration =
-        source ? config::parse_configuration(source->text, source->name, &diagnostics)
-               : std::unexpected(config::Diagnostics{source.error()});
+    auto configuration = read_checked(file, diagnostics);
     if (!configuration)
         diagnostics = configuration.error();
     const ExitCode code = configuration ? ExitCode::ok : ExitCode::refused;

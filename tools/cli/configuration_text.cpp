@@ -50,6 +50,13 @@ std::expected<ConfigurationText, config::Diagnostic> read_text(const std::string
     return ConfigurationText{.name = displayed_name(file), .text = std::move(*text)};
 }
 
+std::expected<ConfigurationText, config::Diagnostic> read_packed_text(const std::string& file) {
+    auto text = read_text(file);
+    if (text && file != "-")
+        text->text = config::pack_named_files(std::move(text->text), file);
+    return text;
+}
+
 std::string displayed_name(const std::string& file) {
     return file == "-" ? "<stdin>" : file;
 }

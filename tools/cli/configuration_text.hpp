@@ -25,6 +25,10 @@ struct ConfigurationText {
 /// A file that cannot be read, as a command's failure.
 [[nodiscard]] Failure unreadable(const config::Diagnostic& diagnostic);
 
+/// As read_text(), with the files that it names packed into the text (file_pack.hpp).
+[[nodiscard]] std::expected<ConfigurationText, config::Diagnostic>
+read_packed_text(const std::string& file);
+
 /// "<stdin>" for "-".
 [[nodiscard]] std::string displayed_name(const std::string& file);
 

@@ -106,7 +106,7 @@ void print_diagnostics(const Failure& failure, Output& output) {
 }
 
 RunResult run_diff(const Invocation& invocation, Output& output) {
-    const auto source = read_text(invocation.arguments[0]);
+    const auto source = read_packed_text(invocation.arguments[0]);
     if (!source)
         return std::unexpected(unreadable(source.error()));
     ControlClient client(invocation.socket, invocation.timeout_s, output);

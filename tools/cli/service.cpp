@@ -10,17 +10,22 @@
 #include "tools/cli/state_colour.hpp"
 #include "tools/cli/units.hpp"
 
+#include <boost/algorithm/string/join.hpp>
 #include <fmt/format.h>
 
 namespace penstock::cli {
 namespace {
 
+// "198.51.100.10:80/tcp", "[2001:db8::/64]:8000-8099/udp", "198.51.100.0/24/any".
 std::string describe_vip(const Object& service) {
-    return fmt::format(
-        "{}/{}",
-        format_endpoint(service.text("vip"), service.count("port")),
-        service.text("protocol")
-    );
+    const std::string vip = service.text("vip");
+    const std::string ports = service.text("ports");
+    const std::string protocol = service.text("protocol");
+    std::string text = vip.find(':') == std::string::npos ? vip : fmt::format("[{}]", vip);
+    if (protocol != "any") {
+        text += fmt::format(":{}", ports);
+    }
+    return fmt::format("{}/{}", text, protocol);
 }
 
 Table make_service_table(const std::vector<Object>& services) {
@@ -80,6 +85,72 @@ std::string describe_probe(const Object& probe) {
                   );
 }
 
+std::string describe_flows(const Object& policy) {
+    const auto prefix = policy.maybe_count("affinity_prefix");
+    return fmt::format(
+        "{}, affinity {}{}, on down {}",
+        policy.flag("track") ? "remembered" : "not remembered: every packet goes by hash",
+        policy.text("affinity"),
+        prefix ? fmt::format(" /{}", *prefix) : "",
+        policy.text("on_down")
+    );
+}
+
+std::string describe_limits(const Object& limit) {
+    std::vector<std::string> parts;
+    const auto add = [&](std::string_view key, std::string_view words) {
+        if (const auto number = limit.maybe_count(key))
+            parts.push_back(fmt::format("{} {}", format_count(*number), words));
+    };
+    add("new_flows_per_second", "new flows a second");
+    const auto prefix = limit.maybe_count("source_prefix");
+    add("new_flows_per_second_per_source", fmt::format("of them from one /{}", prefix.value_or(0)));
+    add("flows", "flows");
+    add("flows_per_backend", "flows a backend");
+    return boost::algorithm::join(parts, ", ");
+}
+
+std::string describe_quic(const std::vector<Object>& configs) {
+    std::vector<std::string> parts;
+    parts.reserve(configs.size());
+    for (const Object& quic : configs)
+        parts.push_back(fmt::format(
+            "config {} ({}, server id {} bytes, nonce {})",
+            quic.count("config_id"),
+            quic.flag("encrypted") ? "encrypted" : "plaintext",
+            quic.count("server_id_bytes"),
+            quic.count("nonce_bytes")
+        ));
+    return boost::algorithm::join(parts, ", ");
+}
+
+// What is not as it is by default; flows always.
+void add_policy(Facts& facts, const Object& policy) {
+    if (const auto gue = policy.maybe_object("gue"))
+        facts.add(
+            "gue", fmt::format("variant {}, port {}", gue->count("variant"), gue->count("port"))
+        );
+    facts.add("flows", describe_flows(policy));
+    if (const auto mss = policy.maybe_count("mss_clamp"))
+        facts.add("mss clamp", fmt::format("{} bytes", *mss));
+    if (policy.flag("toa"))
+        facts.add("toa", "the client's address is sent in a TCP option");
+    if (const std::string limits = describe_limits(policy.object("limit")); !limits.empty())
+        facts.add("limits", limits);
+    const Object access = policy.object("access");
+    if (access.count("allow") + access.count("deny") > 0)
+        facts.add(
+            "access",
+            fmt::format(
+                "{} allowed, {} denied",
+                format_plural(access.count("allow"), "prefix", "prefixes"),
+                access.count("deny")
+            )
+        );
+    if (const std::string quic = describe_quic(policy.objects("quic")); !quic.empty())
+        facts.add("quic", quic);
+}
+
 Facts describe_service(const Object& service) {
     const std::string state = service.text("state");
     const auto reason = service.maybe_text("reason");
@@ -93,6 +164,7 @@ Facts describe_service(const Object& service) {
             "{}, Maglev table of {} slots", service.text("forwarding"), service.count("maglev_size")
         )
     );
+    add_policy(facts, service.object("policy"));
     facts.add(
         "state", reason ? fmt::format("{}: {}", state, *reason) : state, colour_of_state(state)
     );

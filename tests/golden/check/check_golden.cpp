@@ -44,9 +44,15 @@ Diagnostics check(const fs::path& path) {
     if (result) {
         return {};
     }
-    // The name alone, so that expectations do not hold the place of a checkout.
+    // Names alone, so that expectations do not hold the place of a checkout.
+    const std::string folder = path.parent_path().string() + "/";
     for (Diagnostic& diagnostic : result.error()) {
-        diagnostic.place.file = path.filename().string();
+        for (std::string* text : {&diagnostic.place.file, &diagnostic.cause}) {
+            for (std::size_t at = text->find(folder); at != std::string::npos;
+                 at = text->find(folder)) {
+                text->erase(at, folder.size());
+            }
+        }
     }
     return result.error();
 }
@@ -91,7 +97,7 @@ public:
         bool has_error = false;
         for (const Diagnostic& diagnostic : diagnostics) {
             const std::string said = render(diagnostic);
-            EXPECT_EQ(find_fault(said, path_.filename().string()), "") << said;
+            EXPECT_EQ(find_fault(said, diagnostic.place.file), "") << said;
             has_error = has_error || diagnostic.severity == penstock::config::Severity::error;
         }
         EXPECT_TRUE(has_error);

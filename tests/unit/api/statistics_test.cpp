@@ -21,7 +21,7 @@ namespace {
 namespace layout = statistics_layout;
 
 const ServiceKey web{*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80};
-const ServiceKey dns{*IpAddress::parse("2001:db8::53"), Protocol::udp, 53};
+const ServiceKey dns{*IpAddress::parse("2001:db8::"), Protocol::udp, 53, 7, 64};
 const BackendKey first{*IpAddress::parse("10.0.1.11"), 80};
 const BackendKey second{*IpAddress::parse("10.0.1.12"), 80};
 

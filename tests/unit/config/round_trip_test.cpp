@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every key has its random value and its way to be written.
 // A property: random values, written as a file by somebody who knows nothing of the parser, are
 // read back as these values.
 #include "tests/unit/config/sample.hpp"
@@ -7,7 +8,9 @@
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
+#include <utility>
 
 namespace penstock::config {
 namespace {
@@ -24,6 +27,14 @@ public:
             configuration.tunnel_sources.ipv4 =
                 IpPrefix::parse(fmt::format("192.0.2.{}", number(1, 254)));
         }
+        if (chance()) {
+            configuration.tunnel_sources.ipv6 =
+                IpPrefix::parse(fmt::format("2001:db8:{:x}::/64", number(1, 0xffff)));
+        }
+        configuration.nat_sources = {
+            *IpAddress::parse("203.0.113.240"), *IpAddress::parse("2001:db8:f::240")
+        };
+        configuration.access = access();
         configuration.flow_timeouts = {
             .tcp_syn_s = seconds(),
             .tcp_established_s = seconds(),
@@ -127,27 +138,126 @@ private:
         return out;
     }
 
+    IpPrefix prefix() {
+        IpPrefix out = chance() ? *IpPrefix::parse("203.0.113.128")
+                                : *IpPrefix::parse("2001:db8:ffff::8000:0");
+        out.host_bits = static_cast<std::uint8_t>(number(0, address_bits(out.address.family())));
+        out.address = clear_host_bits(out.address, out.host_bits);
+        return out;
+    }
+
+    AccessSpec access() {
+        AccessSpec out;
+        for (auto* list : {&out.allow, &out.deny}) {
+            const unsigned prefixes = number(0, 3);
+            for (unsigned i = 0; i < prefixes; ++i) {
+                list->push_back(prefix());
+            }
+        }
+        return out;
+    }
+
+    ServiceKey key(unsigned index) {
+        ServiceKey out;
+        const bool is_ipv4 = chance();
+        out.vip = *IpAddress::parse(
+            is_ipv4 ? fmt::format("198.51.{}.0", index + 1)
+                    : fmt::format("2001:db8:{:x}::", index + 1)
+        );
+        if (chance()) {
+            out.host_bits = is_ipv4 ? 8 : 64;
+        } else {
+            out.vip = *IpAddress::parse(
+                is_ipv4 ? fmt::format("198.51.{}.1", index + 1)
+                        : fmt::format("2001:db8:{:x}::1", index + 1)
+            );
+        }
+        out.protocol = std::array{Protocol::tcp, Protocol::udp, Protocol::any}[number(0, 2)];
+        if (out.protocol != Protocol::any && number(0, 3) > 0) {
+            out.port = short_number(1, 65535);
+            out.more_ports = chance() ? short_number(0, 65535U - out.port) : 0;
+        }
+        return out;
+    }
+
+    void set_policy(ServiceSpec& spec) {
+        spec.forwarding = static_cast<Forwarding>(number(0, 4));
+        const bool tcp = spec.key.protocol == Protocol::tcp;
+        const bool udp = spec.key.protocol == Protocol::udp;
+        if (spec.forwarding == Forwarding::nat && spec.key.protocol == Protocol::any) {
+            spec.forwarding = Forwarding::ipip;
+        }
+        const bool nat = spec.forwarding == Forwarding::nat;
+        if (spec.forwarding == Forwarding::gue) {
+            spec.gue_variant = static_cast<std::uint8_t>(number(0, 1));
+            spec.gue_port = short_number(1, 65535);
+        }
+        spec.maglev_size = maglev_sizes[number(0, 2)];
+        spec.track = nat || number(0, 3) > 0;
+        spec.affinity = static_cast<Affinity>(number(0, 2));
+        const std::uint8_t bits = address_bits(spec.key.vip.family());
+        if (spec.affinity == Affinity::client) {
+            spec.affinity_host_bits = static_cast<std::uint8_t>(number(0, bits - 1U));
+        }
+        spec.on_down =
+            spec.track ? static_cast<DownPolicy>(number(0, udp ? 1 : 2)) : DownPolicy::rehash;
+        spec.mss_clamp = udp || chance() ? 0 : short_number(536, 65495);
+        spec.toa = nat && tcp && chance();
+        spec.access = access();
+        if (spec.track && chance()) {
+            spec.limits.new_flows_per_s = number(1, 1000000000);
+            spec.limits.new_flows_per_s_and_source = number(1, 1000000000);
+            auto& host_bits =
+                bits == 32 ? spec.limits.source_host_bits_ipv4 : spec.limits.source_host_bits_ipv6;
+            host_bits = static_cast<std::uint8_t>(number(0, bits - 1U));
+            spec.limits.flows = number(1, 1000000000);
+            spec.limits.flows_per_backend = number(1, 1000000000);
+        }
+        if (udp && chance()) {
+            for (std::uint8_t id = 0; id < max_quic_configs; ++id) {
+                spec.quic.push_back(
+                    {.config_id = id, .server_id_bytes = 4, .nonce_bytes = 15, .key = {}}
+                );
+                if (chance()) {
+                    spec.quic.back().key = {0x01, 0xab, id};
+                }
+            }
+        }
+    }
+
     ServiceConfig service(unsigned index) {
         ServiceConfig out;
         out.spec.name = name(fmt::format("service{}-", index));
-        out.spec.key.vip = *IpAddress::parse(fmt::format("198.51.100.{}", index + 1));
-        out.spec.key.protocol = chance() ? Protocol::tcp : Protocol::udp;
-        out.spec.key.port = short_number(1, 65535);
-        out.spec.forwarding = chance() ? Forwarding::l2dsr : Forwarding::ipip;
-        out.spec.maglev_size = maglev_sizes[number(0, 2)];
+        out.spec.key = key(index);
+        set_policy(out.spec);
         out.probe = probe();
+        if (out.spec.key.takes_any_port() && out.probe.type != ProbeType::none) {
+            out.probe.port = short_number(1, 65535);
+        }
+        const bool is_ipv4 = out.spec.key.vip.is_ipv4();
+        const bool tunnel =
+            out.spec.forwarding != Forwarding::nat && out.spec.forwarding != Forwarding::l2dsr;
+        const bool has_port = out.spec.forwarding == Forwarding::nat &&
+                              !out.spec.key.takes_any_port() && out.spec.key.more_ports == 0;
         const unsigned backends = number(0, 20);
         for (unsigned i = 0; i < backends; ++i) {
             BackendSpec backend;
             backend.name = name(fmt::format("b{}-", i));
             backend.key = {
-                .address = *IpAddress::parse(fmt::format("10.0.{}.{}", i, number(1, 254))),
-                .port = out.spec.key.port
+                .address = *IpAddress::parse(
+                    (tunnel ? chance() : is_ipv4) ? fmt::format("10.0.{}.{}", i, number(1, 254))
+                                                  : fmt::format("fd00::{}:{}", i, number(1, 254))
+                ),
+                .port = has_port ? short_number(1, 65535) : out.spec.key.port
             };
             backend.weight = short_number(0, 65535);
             backend.admin = static_cast<AdminState>(number(0, 2));
             backend.health = out.probe.type == ProbeType::none ? Health::up : Health::unknown;
+            if (!out.spec.quic.empty()) {
+                backend.quic_server_id = {0xfe, 0, 0, static_cast<std::uint8_t>(i)};
+            }
             out.spec.backends.push_back(backend);
+            out.backend_places.emplace_back();
         }
         return out;
     }
@@ -181,6 +291,11 @@ std::string write_dataplane(const Configuration& configuration) {
     if (configuration.tunnel_sources.ipv4) {
         out +=
             fmt::format("tunnel_source = \"{}\"\n", configuration.tunnel_sources.ipv4->to_string());
+    }
+    if (configuration.tunnel_sources.ipv6) {
+        out += fmt::format(
+            "tunnel_source_ipv6 = \"{}\"\n", configuration.tunnel_sources.ipv6->to_string()
+        );
     }
     out += "eal_args = [";
     for (const std::string& argument : dataplane.eal_args) {
@@ -234,6 +349,112 @@ std::string write_probe(const ProbeConfig& probe) {
     return out + " }\n";
 }
 
+std::string write_access(const AccessSpec& access) {
+    std::string out;
+    for (const auto& [key, list] : {std::pair{"allow", &access.allow}, {"deny", &access.deny}}) {
+        if (!list->empty()) {
+            out += fmt::format("{} = [", key);
+            for (const IpPrefix& prefix : *list) {
+                out += fmt::format("\"{}\", ", prefix.to_string());
+            }
+            out += "]\n";
+        }
+    }
+    return out;
+}
+
+template <typename Bytes>
+std::string write_hex(const Bytes& bytes) {
+    std::string out;
+    for (const std::uint8_t byte : bytes) {
+        out += fmt::format("{:02x}", byte);
+    }
+    return out;
+}
+
+std::string write_key(const ServiceKey& key) {
+    std::string port = fmt::format("{}", key.port);
+    if (key.takes_any_port()) {
+        port = "\"any\"";
+    } else if (key.more_ports > 0) {
+        port = fmt::format("\"{}-{}\"", key.port, key.last_port());
+    }
+    return fmt::format(
+        "vip = \"{}\"\nprotocol = \"{}\"\nport = {}\n",
+        key.prefix().to_string(),
+        to_string(key.protocol),
+        port
+    );
+}
+
+std::string write_policy(const ServiceSpec& spec) {
+    std::string out = fmt::format(
+        "forwarding = \"{}\"\nmaglev_size = {}\ntrack = {}\naffinity = \"{}\"\non_down = \"{}\"\n",
+        to_string(spec.forwarding),
+        spec.maglev_size,
+        spec.track,
+        to_string(spec.affinity),
+        to_string(spec.on_down)
+    );
+    const unsigned bits = address_bits(spec.key.vip.family());
+    if (spec.forwarding == Forwarding::gue) {
+        out +=
+            fmt::format("gue = {{ variant = {}, port = {} }}\n", spec.gue_variant, spec.gue_port);
+    }
+    if (spec.affinity == Affinity::client) {
+        out += fmt::format("affinity_prefix = {}\n", bits - spec.affinity_host_bits);
+    }
+    out += spec.mss_clamp > 0 ? fmt::format("mss_clamp = {}\n", spec.mss_clamp) : "";
+    out += fmt::format("toa = {}\n", spec.toa);
+    if (spec.limits.flows > 0) {
+        out += fmt::format(
+            "limit = {{ new_flows_per_second = {}, new_flows_per_second_per_source = {}, "
+            "source_prefix = {}, flows = {}, flows_per_backend = {} }}\n",
+            spec.limits.new_flows_per_s,
+            spec.limits.new_flows_per_s_and_source,
+            bits - (bits == 32 ? spec.limits.source_host_bits_ipv4
+                               : spec.limits.source_host_bits_ipv6),
+            spec.limits.flows,
+            spec.limits.flows_per_backend
+        );
+    }
+    out += write_access(spec.access);
+    if (!spec.quic.empty()) {
+        out += "quic = [\n";
+        for (const QuicLbSpec& quic : spec.quic) {
+            out += fmt::format(
+                "  {{ config_id = {}, server_id_bytes = {}, nonce_bytes = {}{} }},\n",
+                quic.config_id,
+                quic.server_id_bytes,
+                quic.nonce_bytes,
+                quic.key ? fmt::format(", key = \"{}\"", write_hex(*quic.key)) : ""
+            );
+        }
+        out += "]\n";
+    }
+    return out;
+}
+
+// A port of their own only where one may be named.
+std::string write_backends(const ServiceSpec& spec) {
+    const bool has_port = !spec.key.takes_any_port() && spec.key.more_ports == 0;
+    std::string out = "backend = [\n";
+    for (const BackendSpec& backend : spec.backends) {
+        out += fmt::format(
+            "  {{ name = \"{}\", address = \"{}\", {}weight = {}, state = \"{}\"{} }},\n",
+            backend.name,
+            backend.key.address.to_string(),
+            has_port ? fmt::format("port = {}, ", backend.key.port) : "",
+            backend.weight,
+            to_string(backend.admin),
+            backend.quic_server_id.empty()
+                ? ""
+                : fmt::format(", server_id = \"{}\"", write_hex(backend.quic_server_id))
+        );
+    }
+    return out + "]\n";
+}
+
 std::string write(const Configuration& configuration) {
     std::string out = fmt::format("[node]\nname = \"{}\"\n", configuration.node.name);
     out += write_dataplane(configuration);
@@ -246,32 +467,15 @@ std::string write(const Configuration& configuration) {
         flow.tcp_closing_s,
         flow.udp_s
     );
+    out += "[nat]\nsource = [";
+    for (const IpAddress& source : configuration.nat_sources) {
+        out += fmt::format("\"{}\", ", source.to_string());
+    }
+    out += "]\n[access]\n" + write_access(configuration.access);
     for (const ServiceConfig& service : configuration.services) {
-        const ServiceSpec& spec = service.spec;
-        out += fmt::format(
-            "[[service]]\nname = \"{}\"\nvip = \"{}\"\nprotocol = \"{}\"\nport = {}\nforwarding = "
-            "\"{}\"\n"
-            "maglev_size = {}\n{}backend = [\n",
-            spec.name,
-            spec.key.vip.to_string(),
-            to_string(spec.key.protocol),
-            spec.key.port,
-            to_string(spec.forwarding),
-            spec.maglev_size,
-            write_probe(service.probe)
-        );
-        for (const BackendSpec& backend : spec.backends) {
-            out += fmt::format(
-                "  {{ name = \"{}\", address = \"{}\", port = {}, weight = {}, state = \"{}\" "
-                "}},\n",
-                backend.name,
-                backend.key.address.to_string(),
-                backend.key.port,
-                backend.weight,
-                to_string(backend.admin)
-            );
-        }
-        out += "]\n";
+        out += fmt::format("[[service]]\nname = \"{}\"\n", service.spec.name);
+        out += write_key(service.spec.key) + write_policy(service.spec);
+        out += write_probe(service.probe) + write_backends(service.spec);
     }
     return out;
 }

@@ -100,7 +100,8 @@ private:
 class Chooser {
 public:
     Chooser(DesiredState state, IdRegistry& ids) {
-        state.tunnel_sources.ipv4 = IpPrefix::parse("192.0.2.1"); // as penstock-dp takes its port's own
+        state.tunnel_sources.ipv4 =
+            IpPrefix::parse("192.0.2.1"); // as penstock-dp takes its port's own
         const auto snapshot = compile_snapshot(state, ids, nullptr);
         EXPECT_TRUE(snapshot.has_value());
         snapshot_ = *snapshot;
