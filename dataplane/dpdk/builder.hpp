@@ -10,7 +10,7 @@
 #include "dataplane/api/statistics.hpp"
 #include "dataplane/core/id_registry.hpp"
 #include "dataplane/core/snapshot.hpp"
-#include "dataplane/dpdk/neighbour.hpp"
+#include "dataplane/dpdk/hop_state.hpp"
 
 #include <cstdint>
 #include <expected>

@@ -25,9 +25,12 @@
 #include "controlplane/config/configuration.hpp"
 #include "dataplane/core/next_hop.hpp"
 #include "dataplane/core/snapshot.hpp"
+#include "dataplane/dpdk/hop_state.hpp"
+#include "dataplane/dpdk/interface_addresses.hpp"
 #include "dataplane/dpdk/main_loop.hpp"
 #include "dataplane/dpdk/netlink.hpp"
 #include "dataplane/dpdk/port_facts.hpp"
+#include "dataplane/dpdk/route_requests.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -44,28 +47,6 @@
 #include <vector>
 
 namespace penstock {
-
-/// Why a backend has no next hop.
-enum class HopProblem : std::uint8_t {
-    none, ///< it has one
-    pending,
-    no_route,
-    local_address,
-    foreign_interface,
-    not_on_link,
-    unanswered,
-    table_full,
-    not_allowed,
-    no_kernel_port,
-};
-
-struct HopState {
-    HopProblem problem = HopProblem::pending;
-    NextHop hop; ///< meaningful if problem is none
-};
-
-/// One line for people, with what to do.
-[[nodiscard]] std::string describe(HopProblem problem, const IpAddress& backend);
 
 class Neighbours {
 public:
@@ -100,7 +81,9 @@ public:
     [[nodiscard]] const std::vector<HopState>& states() const { return states_; }
 
     /// The first usable address of the first port that has one. IPv4 only, for now.
-    [[nodiscard]] TunnelSources default_tunnel_sources() const;
+    [[nodiscard]] TunnelSources default_tunnel_sources() const {
+        return addresses_.tunnel_sources();
+    }
 
     /// Calls `handler` whenever default_tunnel_sources() has changed.
     void on_source_change(std::function<void()> handler) { source_changed_ = std::move(handler); }
@@ -118,7 +101,6 @@ private:
         IpAddress address;
         std::vector<User> users;
         HopProblem problem = HopProblem::pending; ///< of the route; none: see the neighbour
-        bool is_queued = false;                   ///< its route is going to be asked for
         bool has_gateway = false;
         std::optional<NextHop> fixed;                          ///< a static neighbour
         std::optional<HopKey> hop;                             ///< where to look in hops_
@@ -147,7 +129,6 @@ private:
     void take_line(const NeighbourEvent& line);
     void set_hop(const NeighbourEvent& event);
     void take(const AddressEvent& event);
-    void take_line(const AddressEvent& line);
     void take(const RoutingEvent& event);
     void take(const RequestEnd& end);
     void take(const MessagesLost& lost);
@@ -156,7 +137,6 @@ private:
     void step();
     void place(const Snapshot::Target& target);
     void unplace(BackendId backend);
-    void queue_route(Destination& destination);
     void ask_routes();
     void follow(Destination& destination, const RouteAnswer& answer);
     void attach(Destination& destination, const HopKey& key);
@@ -181,7 +161,6 @@ private:
     std::unique_ptr<Netlink> requests_;
     std::unique_ptr<Netlink> changes_;
     std::map<std::uint32_t, PortId> ports_; ///< by ifindex
-    std::vector<std::uint32_t> ifindexes_;  ///< in the order of the ports
     std::map<IpAddress, NextHop> statics_;
 
     std::shared_ptr<const Snapshot> snapshot_;
@@ -194,20 +173,16 @@ private:
     std::map<IpAddress, Destination> destinations_;
     std::map<HopKey, Hop> hops_;
 
-    std::deque<IpAddress> route_queue_;
-    std::map<std::uint32_t, IpAddress> asked_routes_; ///< by sequence
-    std::map<std::uint32_t, HopKey> asked_hops_;      ///< by sequence
-    std::deque<IpAddress> held_;                      ///< destinations, by held_until
+    RouteRequests routes_;
+    std::map<std::uint32_t, HopKey> asked_hops_; ///< by sequence
+    std::deque<IpAddress> held_;                 ///< destinations, by held_until
 
     std::uint32_t neighbour_dump_ = 0; ///< its sequence; 0: none runs
     std::uint32_t address_dump_ = 0;
     bool is_dump_due_ = false;
     MainLoop::Clock::time_point dump_limit_; ///< of the dump that runs
     std::set<HopKey> heard_hops_;            ///< events of them came while the dump ran
-    std::vector<AddressEvent> heard_addresses_;
-    using Addresses = std::map<std::uint32_t, std::vector<IpAddress>>; ///< usable IPv4, by ifindex
-    Addresses addresses_;
-    Addresses dumped_addresses_; ///< so far, by the dump that runs
+    InterfaceAddresses addresses_;
     TunnelSources last_sources_;
     std::function<void()> source_changed_;
     MainLoop::Timer step_timer_;
