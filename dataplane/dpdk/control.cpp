@@ -270,7 +270,7 @@ void Control::Session::take_product(std::expected<Builder::Product, Refusal> pro
         return;
     }
     product_ = std::move(*product);
-    neighbours_->set_targets(product_->snapshot);
+    neighbours_->set_targets({product_->snapshot, &product_->snapshot->targets()});
     deadline_ = MainLoop::Clock::now() + resolve_limit;
     if (product_->has_new_backends) {
         wait_for_next_hops();

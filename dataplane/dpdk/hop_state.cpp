@@ -23,9 +23,16 @@ std::string describe(HopProblem problem, const IpAddress& backend) {
     case HopProblem::not_on_link:
         return fmt::format("{} is behind a gateway: l2dsr needs it on-link, or use ipip", address);
     case HopProblem::unanswered:
-        return fmt::format("nobody answers ARP for {} or for the gateway to it", address);
+        return fmt::format(
+            "nobody answers {} for {} or for the gateway to it",
+            backend.is_ipv4() ? "ARP" : "neighbour solicitations",
+            address
+        );
     case HopProblem::table_full:
-        return "the kernel's neighbour table is full: raise net.ipv4.neigh.default.gc_thresh3";
+        return fmt::format(
+            "the kernel's neighbour table is full: raise net.{}.neigh.default.gc_thresh3",
+            backend.is_ipv4() ? "ipv4" : "ipv6"
+        );
     case HopProblem::not_allowed:
         return "the kernel refused to add the neighbour: see penstock-dp's log";
     case HopProblem::no_kernel_port:

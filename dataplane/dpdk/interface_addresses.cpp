@@ -17,8 +17,7 @@ void InterfaceAddresses::apply(const AddressEvent& event, Addresses& to) {
 }
 
 bool InterfaceAddresses::follows(const AddressEvent& event) const {
-    return event.address.is_ipv4() &&
-           std::ranges::find(ifindexes_, event.ifindex) != ifindexes_.end();
+    return std::ranges::find(ifindexes_, event.ifindex) != ifindexes_.end();
 }
 
 void InterfaceAddresses::take(const AddressEvent& event) {
@@ -52,16 +51,18 @@ void InterfaceAddresses::end_list() {
     listed_.clear();
 }
 
-TunnelSources InterfaceAddresses::tunnel_sources() const {
-    TunnelSources sources;
+std::optional<IpPrefix> InterfaceAddresses::first(Family family) const {
     for (const std::uint32_t ifindex : ifindexes_) {
-        const auto found = known_.find(ifindex);
-        if (found != known_.end() && !found->second.empty()) {
-            sources.ipv4 = IpPrefix{.address = found->second.front()};
-            break;
+        const auto known = known_.find(ifindex);
+        if (known == known_.end()) {
+            continue;
+        }
+        const auto found = std::ranges::find(known->second, family, &IpAddress::family);
+        if (found != known->second.end()) {
+            return IpPrefix{.address = *found};
         }
     }
-    return sources;
+    return std::nullopt;
 }
 
 } // namespace penstock

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace penstock {
@@ -31,13 +32,16 @@ public:
 
     [[nodiscard]] bool is_listing() const { return is_listing_; }
 
-    /// The first usable address of the first port that has one.
-    [[nodiscard]] TunnelSources tunnel_sources() const;
+    /// Of each family, the first usable address of the first port that has one.
+    [[nodiscard]] TunnelSources tunnel_sources() const {
+        return {.ipv4 = first(Family::ipv4), .ipv6 = first(Family::ipv6)};
+    }
 
 private:
     using Addresses = std::map<std::uint32_t, std::vector<IpAddress>>; ///< by ifindex
 
     static void apply(const AddressEvent& event, Addresses& to);
+    [[nodiscard]] std::optional<IpPrefix> first(Family family) const;
     [[nodiscard]] bool follows(const AddressEvent& event) const;
 
     std::vector<std::uint32_t> ifindexes_;

@@ -112,8 +112,8 @@ Neighbours::~Neighbours() {
 
 // ---- Targets
 
-void Neighbours::set_targets(std::shared_ptr<const Snapshot> snapshot) {
-    snapshot_ = std::move(snapshot);
+void Neighbours::set_targets(std::shared_ptr<const Targets> targets) {
+    targets_ = std::move(targets);
     next_target_ = 0;
     next_drop_ = entries; // what an earlier drop has not reached yet, the next one will
     ++mark_;
@@ -131,9 +131,9 @@ void Neighbours::schedule_step() {
 }
 
 void Neighbours::step() {
-    const std::size_t count = snapshot_ ? snapshot_->targets().size() : 0;
+    const std::size_t count = targets_ ? targets_->size() : 0;
     for (std::size_t i = 0; i < targets_a_step && next_target_ < count; ++i) {
-        place(snapshot_->targets()[next_target_++]);
+        place((*targets_)[next_target_++]);
     }
     if (next_target_ == count) {
         for (std::size_t dropped = 0; dropped < drops_a_step && next_drop_ < entries;
@@ -195,7 +195,7 @@ void Neighbours::unplace(BackendId backend) {
 }
 
 bool Neighbours::is_settled() const {
-    const std::size_t count = snapshot_ ? snapshot_->targets().size() : 0;
+    const std::size_t count = targets_ ? targets_->size() : 0;
     if (next_target_ < count || !routes_.is_idle()) {
         return false;
     }

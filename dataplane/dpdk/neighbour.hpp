@@ -66,12 +66,13 @@ public:
     /// Removes the managed neighbours that we added.
     ~Neighbours();
 
+    using Targets = std::vector<Snapshot::Target>;
+
     /// Begins to ask for the targets of a snapshot that is about to be published; targets of
     /// earlier ones stay until drop_old_targets().
-    void set_targets(std::shared_ptr<const Snapshot> snapshot);
+    void set_targets(std::shared_ptr<const Targets> targets);
 
-    /// The snapshot of the last set_targets() is the only one in use: forgets what it does not
-    /// name.
+    /// The targets of the last set_targets() are the only ones in use: forgets the others.
     void drop_old_targets();
 
     /// True once every target has its next hop or a reason why not.
@@ -80,7 +81,7 @@ public:
     /// By BackendId; meaningful for the targets of the last snapshot.
     [[nodiscard]] const std::vector<HopState>& states() const { return states_; }
 
-    /// The first usable address of the first port that has one. IPv4 only, for now.
+    /// Of each family, the first usable address of the first port that has one.
     [[nodiscard]] TunnelSources default_tunnel_sources() const {
         return addresses_.tunnel_sources();
     }
@@ -163,8 +164,8 @@ private:
     std::map<std::uint32_t, PortId> ports_; ///< by ifindex
     std::map<IpAddress, NextHop> statics_;
 
-    std::shared_ptr<const Snapshot> snapshot_;
-    std::size_t next_target_ = 0;          ///< of snapshot_, to be placed
+    std::shared_ptr<const Targets> targets_;
+    std::size_t next_target_ = 0;          ///< of targets_, to be placed
     std::size_t next_drop_ = max_backends; ///< backend id to be looked at by drop_old_targets()
     std::uint64_t mark_ = 0;               ///< of the last set_targets()
     std::vector<std::uint64_t> marks_;     ///< by BackendId: the set_targets() that last named it

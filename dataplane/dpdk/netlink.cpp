@@ -167,12 +167,15 @@ void take_address(const nlmsghdr* message, std::vector<NetlinkEvent>& events) {
     }
     const std::uint32_t flags =
         attributes[IFA_FLAGS] != nullptr ? to_u32(attributes[IFA_FLAGS]) : body->ifa_flags;
+    std::uint32_t unusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+    if (body->ifa_family == AF_INET6) {
+        unusable |= IFA_F_TEMPORARY; // the bit of IPv4's IFA_F_SECONDARY, which is usable
+    }
     events.emplace_back(AddressEvent{
         .is_removed = message->nlmsg_type == RTM_DELADDR,
         .ifindex = body->ifa_index,
         .address = *address,
-        .is_usable = body->ifa_scope == RT_SCOPE_UNIVERSE &&
-                     (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED)) == 0,
+        .is_usable = body->ifa_scope == RT_SCOPE_UNIVERSE && (flags & unusable) == 0,
     });
 }
 

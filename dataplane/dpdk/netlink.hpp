@@ -45,7 +45,9 @@ struct AddressEvent {
     bool is_removed = false;
     std::uint32_t ifindex = 0;
     IpAddress address;
-    bool is_usable = false; ///< of global scope, neither tentative nor deprecated
+    /// Of global scope (not link-local), neither tentative nor deprecated, and no temporary one (RFC
+    /// 8981) that would be another tomorrow.
+    bool is_usable = false;
 };
 
 /// A route or a link changed: what was asked may have another answer now.

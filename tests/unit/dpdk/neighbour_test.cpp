@@ -3,12 +3,12 @@
 //
 //   this process, own namespace          child, own namespace
 //     edge0 192.0.2.1/24 ──── veth ──── peer0 192.0.2.2/24, 192.0.2.3/24
-//     route 10.0.0.0/8 via 192.0.2.2
+//          2001:db8:1::1/64                   2001:db8:1::2, 2001:db8:1::3
+//     routes 10.0.0.0/8 via 192.0.2.2, 2001:db8:a::/48 via 2001:db8:1::2, 2001:db8:b::/48 via the link-local
+//     address of peer0
 //
 // Both namespaces end with their process. Needs root, and fails without it.
 #include "dataplane/dpdk/neighbour.hpp"
-
-#include "dataplane/core/compile.hpp"
 
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -71,6 +71,12 @@ protected:
         run(in_peer_ + "ip addr add 192.0.2.3/24 dev peer0");
         run(in_peer_ + "ip link set peer0 address 02:00:00:00:00:99 up");
         run("ip route add 10.0.0.0/8 via 192.0.2.2");
+        run("ip addr add 2001:db8:1::1/64 dev edge0 nodad");
+        run(in_peer_ + "ip addr add 2001:db8:1::2/64 dev peer0 nodad");
+        run(in_peer_ + "ip addr add 2001:db8:1::3/64 dev peer0 nodad");
+        run(in_peer_ + "ip addr add fe80::99/64 dev peer0 nodad");
+        run("ip route add 2001:db8:a::/48 via 2001:db8:1::2");
+        run("ip route add 2001:db8:b::/48 via fe80::99 dev edge0");
         auto loop = MainLoop::create();
         ASSERT_TRUE(loop) << to_string(loop.error());
         loop_ = std::move(*loop);
@@ -94,28 +100,16 @@ protected:
         neighbours_ = std::move(*neighbours);
     }
 
-    /// Sets one backend an address, all of service `forwarding`, and returns their ids in that
-    /// order.
+    /// Sets one backend an address, all of them reached by `forwarding`; returns their ids in that
+    /// order. Every call takes new ids.
     std::vector<BackendId> aim(const std::vector<std::string>& addresses, Forwarding forwarding) {
-        DesiredState desired{.generation = 1};
-        desired.tunnel_sources.ipv4 = IpPrefix::parse("192.0.2.1");
-        ServiceSpec& service = desired.services.emplace_back();
-        service.name = "web";
-        service.key = {*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80};
-        service.forwarding = forwarding;
-        service.maglev_size = maglev_sizes[0];
-        for (const std::string& address : addresses) {
-            service.backends.push_back(
-                {.name = address, .key = {*IpAddress::parse(address), 80}, .health = Health::up}
-            );
-        }
-        auto snapshot = compile_snapshot(desired, ids_, nullptr);
-        EXPECT_TRUE(snapshot);
-        neighbours_->set_targets(*snapshot);
+        auto targets = std::make_shared<Neighbours::Targets>();
         std::vector<BackendId> ids;
-        for (const BackendSpec& backend : service.backends) {
-            ids.push_back(ids_.backend(service.key, backend.key));
+        for (const std::string& address : addresses) {
+            ids.push_back({next_id_++});
+            targets->push_back({ids.back(), *IpAddress::parse(address), forwarding});
         }
+        neighbours_->set_targets(std::move(targets));
         return ids;
     }
 
@@ -137,7 +131,7 @@ protected:
 
     pid_t child_ = -1;
     std::string in_peer_;
-    IdRegistry ids_;
+    std::uint16_t next_id_ = 1;
     std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();
     std::unique_ptr<MainLoop> loop_;
     std::unique_ptr<Neighbours> neighbours_;
@@ -158,6 +152,36 @@ TEST_F(NeighbourTest, SaysWhyThereIsNone) {
     EXPECT_EQ(mac_of(ids[2]), "none");
     const auto dsr = aim({"10.1.2.3"}, Forwarding::l2dsr);
     EXPECT_TRUE(wait_until([&] { return problem_of(dsr[0]) == HopProblem::not_on_link; }));
+}
+
+TEST_F(NeighbourTest, ResolvesIpv6OnLinkAndBehindGateways) {
+    const auto ids = aim({"2001:db8:1::3", "2001:db8:a::3", "2001:db8:b::3"}, Forwarding::l2dsr);
+    ASSERT_TRUE(wait_until([&] { return mac_of(ids[0]) != "none"; }));
+    EXPECT_EQ(mac_of(ids[0]), "02:00:00:00:00:99");
+    EXPECT_TRUE(wait_until([&] { return problem_of(ids[1]) == HopProblem::not_on_link; }));
+    EXPECT_TRUE(wait_until([&] { return problem_of(ids[2]) == HopProblem::not_on_link; }));
+    EXPECT_NE(
+        output_of("ip -6 neigh show 2001:db8:1::3 dev edge0").find("managed"), std::string::npos
+    );
+    EXPECT_NE(output_of("ip -6 neigh show fe80::99 dev edge0").find("managed"), std::string::npos);
+    run("ip route replace 2001:db8:a::/48 dev edge0"); // on-link now
+    run(in_peer_ + "ip addr add 2001:db8:a::3/128 dev peer0 nodad");
+    EXPECT_TRUE(wait_until([&] { return mac_of(ids[1]) == "02:00:00:00:00:99"; }));
+    run("ip -6 neigh replace 2001:db8:1::3 dev edge0 lladdr 02:00:00:00:00:55 nud permanent");
+    EXPECT_TRUE(wait_until([&] { return mac_of(ids[0]) == "02:00:00:00:00:55"; }));
+    neighbours_.reset();
+    EXPECT_EQ(output_of("ip -6 neigh show dev edge0").find("managed"), std::string::npos);
+}
+
+TEST_F(NeighbourTest, SaysWhyThereIsNoneOfIpv6) {
+    const auto ids = aim({"2001:db8:99::1", "2001:db8:1::1", "2001:db8:1::77"}, Forwarding::l2dsr);
+    ASSERT_TRUE(wait_until([&] { return problem_of(ids[2]) == HopProblem::unanswered; }));
+    EXPECT_EQ(problem_of(ids[0]), HopProblem::no_route);
+    EXPECT_EQ(problem_of(ids[1]), HopProblem::local_address);
+    EXPECT_NE(
+        describe(HopProblem::unanswered, *IpAddress::parse("2001:db8:1::77")).find("solicitation"),
+        std::string::npos
+    );
 }
 
 TEST_F(NeighbourTest, FollowsChangedMacsAndRoutes) {
@@ -229,6 +253,19 @@ TEST_F(NeighbourTest, FindsAndFollowsTheTunnelSource) {
     run("ip addr del 192.0.2.1/24 dev edge0");
     EXPECT_TRUE(wait_until([&] { return changed; }));
     EXPECT_EQ(neighbours_->default_tunnel_sources().ipv4, std::nullopt);
+}
+
+TEST_F(NeighbourTest, TakesNoIpv6SourceThatWillNotStay) {
+    EXPECT_EQ(neighbours_->default_tunnel_sources().ipv6, IpPrefix::parse("2001:db8:1::1"));
+    // Link-local addresses are there too, and none of these may come in its place.
+    run("ip addr add 2001:db8:1::8/64 dev edge0 nodad preferred_lft 0"); // deprecated
+    run("ip addr del 2001:db8:1::1/64 dev edge0");
+    EXPECT_TRUE(wait_until([&] { return !neighbours_->default_tunnel_sources().ipv6; }));
+    run("ip addr add 2001:db8:1::9/64 dev edge0"); // tentative until nobody else claims it
+    EXPECT_TRUE(wait_until([&] {
+        return neighbours_->default_tunnel_sources().ipv6 == IpPrefix::parse("2001:db8:1::9");
+    }));
+    EXPECT_EQ(neighbours_->default_tunnel_sources().ipv4, IpPrefix::parse("192.0.2.1"));
 }
 
 } // namespace
