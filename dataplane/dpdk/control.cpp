@@ -9,6 +9,7 @@
 #include "dataplane/dpdk/control_server.hpp"
 #include "dataplane/dpdk/main_loop.hpp"
 #include "dataplane/dpdk/neighbour.hpp"
+#include "dataplane/dpdk/steered_traffic.hpp"
 #include "dataplane/dpdk/work_thread.hpp"
 
 #include <fmt/format.h>
@@ -59,15 +60,6 @@ std::uint64_t heartbeat_age_ns(const WorkerCounters& counters) {
     return beat == 0 ? UINT64_MAX : now - std::min(beat, now);
 }
 
-std::vector<IpAddress> sorted_vips(const Snapshot* snapshot) {
-    std::vector<IpAddress> vips;
-    if (snapshot != nullptr) {
-        vips = snapshot->vips();
-        std::ranges::sort(vips);
-    }
-    return vips;
-}
-
 } // namespace
 
 /// The way of a change, stage by stage (control.hpp). One change is in flight at a time; others
@@ -101,6 +93,7 @@ private:
     void publish();
     void wait_for_workers();
     [[nodiscard]] std::expected<void, Refusal> settle();
+    [[nodiscard]] std::expected<void, Refusal> steer();
     void announce_some();
     void answer_published(const Refusal& refusal);
     void answer_applied();
@@ -128,9 +121,10 @@ private:
     std::shared_ptr<const DesiredState>
         desired_; ///< of the published snapshot, null before the first
     std::shared_ptr<const Snapshot> published_;
-    std::vector<IpAddress> steered_vips_;   ///< sorted
-    std::vector<IpAddress> announced_vips_; ///< sorted; some may still be in to_announce_
-    std::deque<IpAddress> to_announce_;
+    std::vector<IpPrefix> steered_vips_; ///< sorted
+    TunnelMarks steered_tunnels_;
+    std::vector<IpPrefix> announced_vips_; ///< sorted; some may still be in to_announce_
+    std::deque<IpPrefix> to_announce_;
     MainLoop::Timer announce_timer_;
     std::uint64_t epoch_ = 0;           ///< of the last publication
     bool is_settled_ = true;            ///< the last publication's grace period is over
@@ -288,8 +282,8 @@ void Control::Session::wait_for_next_hops() {
 }
 
 void Control::Session::publish() {
-    const std::vector<IpAddress> vips = sorted_vips(product_->snapshot.get());
-    std::vector<IpAddress> staying;
+    const std::vector<IpPrefix> vips = steered_vips(*product_->desired);
+    std::vector<IpPrefix> staying;
     std::ranges::set_intersection(steered_vips_, vips, std::back_inserter(staying));
     if (staying != steered_vips_) {
         if (auto steered = setup_.port_control.steer_vips(staying); !steered) {
@@ -356,18 +350,8 @@ std::expected<void, Refusal> Control::Session::settle() {
     is_settled_ = true;
     live_generation_ = published_->generation();
     setup_.statistics.set_generation(live_generation_);
-    const std::vector<IpAddress> vips = sorted_vips(published_.get());
-    std::expected<void, Refusal> steered;
-    if (vips != steered_vips_) {
-        steered = setup_.port_control.steer_vips(vips);
-        if (steered) {
-            steered_vips_ = vips;
-        } else {
-            steered.error().cause =
-                "live, but its new VIPs stay with the kernel: " + steered.error().cause;
-        }
-    }
-    std::vector<IpAddress> fresh;
+    auto steered = steer();
+    std::vector<IpPrefix> fresh;
     std::ranges::set_difference(steered_vips_, announced_vips_, std::back_inserter(fresh));
     announced_vips_ = steered_vips_;
     to_announce_.insert(to_announce_.end(), fresh.begin(), fresh.end());
@@ -379,14 +363,37 @@ std::expected<void, Refusal> Control::Session::settle() {
     return steered;
 }
 
+std::expected<void, Refusal> Control::Session::steer() {
+    const std::vector<IpPrefix> vips = steered_vips(*desired_);
+    if (vips != steered_vips_) {
+        if (auto steered = setup_.port_control.steer_vips(vips); !steered) {
+            steered.error().cause =
+                "live, but its new VIPs stay with the kernel: " + steered.error().cause;
+            return steered;
+        }
+        steered_vips_ = vips;
+    }
+    TunnelMarks tunnels = tunnel_marks(*desired_, neighbours_->default_tunnel_sources());
+    if (tunnels != steered_tunnels_) {
+        if (auto steered = setup_.port_control.steer_tunnels(tunnels); !steered) {
+            steered.error().cause =
+                "live, but path MTUs of its tunnels are not learned: " + steered.error().cause;
+            return steered;
+        }
+        steered_tunnels_ = std::move(tunnels);
+    }
+    return {};
+}
+
 void Control::Session::announce_some() {
     loop_->cancel(announce_timer_);
     announce_timer_ = {};
     std::vector<IpAddress> vips;
     while (!to_announce_.empty() && vips.size() < announcements_a_turn) {
         // One that has gone again meanwhile is not ours to announce.
-        if (std::ranges::binary_search(steered_vips_, to_announce_.front())) {
-            vips.push_back(to_announce_.front());
+        const IpPrefix& first = to_announce_.front();
+        if (first.host_bits == 0 && std::ranges::binary_search(steered_vips_, first)) {
+            vips.push_back(first.address);
         }
         to_announce_.pop_front();
     }

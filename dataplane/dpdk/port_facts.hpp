@@ -11,6 +11,7 @@
 #include "dataplane/api/refusal.hpp"
 #include "dataplane/core/addresses.hpp"
 #include "dataplane/core/identity.hpp"
+#include "dataplane/dpdk/steered_traffic.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -57,16 +58,21 @@ public:
     PortControl& operator=(const PortControl&) = delete;
     virtual ~PortControl() = default;
 
-    /// Makes `vips` the set of addresses whose traffic, ARP and neighbour solicitations come to the
-    /// workers; addresses no longer in it go to the kernel again. Called twice around a change, so
+    /// Makes `vips` the addresses whose traffic, ARP and neighbour solicitations come to the
+    /// workers; those no longer in it go to the kernel again. Called twice around a change, so
     /// that a VIP's packets reach a worker only while its snapshot knows the VIP: with the VIPs
     /// that stay, ring_drain_time before the new snapshot is published, and with the new ones after
     /// the grace period. An error must leave the set as it was.
-    [[nodiscard]] virtual std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips
+    [[nodiscard]] virtual std::expected<void, Refusal> steer_vips(std::span<const IpPrefix> vips
     ) = 0;
 
-    /// These VIPs have just become live here: tell the neighbours (gratuitous ARP) by and by. Must
-    /// not fail loudly: a lost announcement is what ARP is made for.
+    /// Makes the ICMP errors come to the workers that quote a packet of these tunnels. After an
+    /// error it may be called again.
+    [[nodiscard]] virtual std::expected<void, Refusal> steer_tunnels(const TunnelMarks& tunnels
+    ) = 0;
+
+    /// These VIPs have just become live here: tell the neighbours by and by (announcement.hpp).
+    /// Must not fail loudly: a lost announcement is what ARP and ND are made for.
     virtual void announce_vips(std::span<const IpAddress> vips) = 0;
 
     /// Now, for GetStatus.

@@ -7,7 +7,7 @@
 
 namespace penstock {
 
-std::expected<void, Refusal> PortSet::steer_vips(std::span<const IpAddress> vips) {
+std::expected<void, Refusal> PortSet::steer_vips(std::span<const IpPrefix> vips) {
     // What to go back to, by port.
     std::vector<std::pair<Port*, std::vector<IpPrefix>>> changed;
     for (const auto& port : ports_) {
@@ -34,16 +34,30 @@ std::expected<void, Refusal> PortSet::steer_vips(std::span<const IpAddress> vips
     return {};
 }
 
+std::expected<void, Refusal> PortSet::steer_tunnels(const TunnelMarks& tunnels) {
+    for (const auto& port : ports_) {
+        bpf::Steering* const steering = port->steering();
+        if (steering == nullptr) {
+            continue;
+        }
+        if (auto set = steering->set_tunnels({tunnels.sources, tunnels.gue_ports}); !set) {
+            return std::unexpected(
+                Refusal{"port " + port->description().name, set.error().cause, set.error().remedy}
+            );
+        }
+    }
+    return {};
+}
+
 void PortSet::announce_vips(std::span<const IpAddress> vips) {
     for (const auto& port : ports_) {
         const PortDescription& description = port->description();
-        if (port->steering() == nullptr || !description.ifindex) {
+        if (!description.ifindex) {
             continue;
         }
         for (const IpAddress& vip : vips) {
-            if (vip.is_ipv4() &&
-                !announcer_.announce(
-                    *description.ifindex, make_arp_announcement(vip, description.mac)
+            if (!announcer_.announce(
+                    *description.ifindex, make_announcement(vip, description.mac)
                 )) {
                 spdlog::warn(
                     "port {}: {} could not be announced: {}",

@@ -31,10 +31,13 @@ public:
     explicit PortSet(std::vector<std::unique_ptr<Port>> ports) : ports_(std::move(ports)) {}
 
     /// Of all ports or of none.
-    [[nodiscard]] std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips) override;
+    [[nodiscard]] std::expected<void, Refusal> steer_vips(std::span<const IpPrefix> vips) override;
 
-    /// On kernel interfaces only: a device of DPDK's own has no way from this thread to its wire.
-    /// One system call for each VIP and port.
+    /// The first error ends it; ports before it have what was asked.
+    [[nodiscard]] std::expected<void, Refusal> steer_tunnels(const TunnelMarks& tunnels) override;
+
+    /// On ports with a kernel interface, exception paths among them: any other has no way from this
+    /// thread to its wire. One system call for each VIP and port.
     void announce_vips(std::span<const IpAddress> vips) override;
 
     [[nodiscard]] PortObservation observe_port(PortId port) override;

@@ -29,12 +29,18 @@ constexpr milliseconds patience{20'000};
 
 class RecordingPorts final : public PortControl {
 public:
-    std::expected<void, Refusal> steer_vips(std::span<const IpAddress> vips) override {
+    std::expected<void, Refusal> steer_vips(std::span<const IpPrefix> vips) override {
         const std::lock_guard lock(mutex_);
         if (vips.size() > max_vips) {
             return std::unexpected(Refusal{"steering", "the map is full", "use fewer VIPs"});
         }
         steered.emplace_back(vips.begin(), vips.end());
+        return {};
+    }
+
+    std::expected<void, Refusal> steer_tunnels(const TunnelMarks& tunnels) override {
+        const std::lock_guard lock(mutex_);
+        marks = tunnels;
         return {};
     }
 
@@ -50,9 +56,14 @@ public:
         };
     }
 
-    std::vector<IpAddress> last_steered() {
+    std::vector<IpPrefix> last_steered() {
         const std::lock_guard lock(mutex_);
-        return steered.empty() ? std::vector<IpAddress>{} : steered.back();
+        return steered.empty() ? std::vector<IpPrefix>{} : steered.back();
+    }
+
+    TunnelMarks last_marks() {
+        const std::lock_guard lock(mutex_);
+        return marks;
     }
 
     std::vector<IpAddress> all_announced() {
@@ -65,7 +76,8 @@ public:
 
 private:
     std::mutex mutex_;
-    std::vector<std::vector<IpAddress>> steered;
+    std::vector<std::vector<IpPrefix>> steered;
+    TunnelMarks marks;
     std::vector<IpAddress> announced;
 };
 
@@ -260,7 +272,8 @@ TEST_F(ControlTest, RepliesWhenEveryWorkerUsesTheState) {
     EXPECT_EQ(expect_applied(client.apply(make_state(5, 2), patience)).generation, 5U);
     ASSERT_NE(publication_.acquire(), nullptr);
     EXPECT_EQ(publication_.acquire()->generation(), 5U);
-    EXPECT_EQ(ports_.last_steered(), std::vector{address("198.51.100.10")});
+    EXPECT_EQ(ports_.last_steered(), std::vector{IpPrefix{address("198.51.100.10")}});
+    EXPECT_EQ(ports_.last_marks().sources.size(), 1U);
     EXPECT_EQ(ports_.all_announced(), std::vector{address("198.51.100.10")});
     const Status now = status();
     EXPECT_EQ(now.generation, 5U);
@@ -326,7 +339,7 @@ TEST_F(ControlTest, SaysWhenNewVipsCannotBeSteered) {
     EXPECT_NE(refused.refusal.cause.find("the map is full"), std::string::npos);
     ports_.max_vips = 1000;
     expect_applied(client.apply(make_state(2, 1, "198.51.100.11"), patience));
-    EXPECT_EQ(ports_.last_steered(), std::vector{address("198.51.100.11")})
+    EXPECT_EQ(ports_.last_steered(), std::vector{IpPrefix{address("198.51.100.11")}})
         << "the old VIP is given back";
     EXPECT_EQ(ports_.all_announced().back(), address("198.51.100.11"));
 }
