@@ -32,7 +32,11 @@ struct PortConfig {
     std::optional<std::string> interface; ///< kernel interface, driven by AF_XDP
     std::optional<std::string> device;    ///< PCI address of a bound NIC, or a vdev ("net_pcap0,…")
     std::optional<std::uint16_t> mtu;     ///< nothing: what the interface or driver says
-    Origin place;                         ///< of the value of `interface` or `device`
+    std::optional<std::string>
+        exception; ///< with `device`: the kernel interface that stands for it
+    Origin exception_place;
+    std::optional<std::uint16_t> vlan; ///< the one VLAN it stands in; nothing: tags are kept
+    Origin place;                      ///< of the value of `interface` or `device`
 
     friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };

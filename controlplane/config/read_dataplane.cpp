@@ -26,7 +26,9 @@ constexpr std::array<std::string_view, 11> dataplane_keys{
     "port",
     "neighbour"
 };
-constexpr std::array<std::string_view, 4> port_keys{"name", "interface", "device", "mtu"};
+constexpr std::array<std::string_view, 6> port_keys{
+    "name", "interface", "device", "mtu", "exception", "vlan"
+};
 constexpr std::array<std::string_view, 3> neighbour_keys{"address", "mac", "port"};
 constexpr std::array idle_modes{IdleMode::automatic, IdleMode::spin, IdleMode::adaptive};
 constexpr std::array hugepage_modes{HugepageMode::automatic, HugepageMode::on, HugepageMode::off};
@@ -35,6 +37,7 @@ constexpr IntegerRange core_range{.least = 0, .most = 1023};
 constexpr IntegerRange memory_range{.least = 64, .most = 1048576, .unit = "MB"};
 constexpr IntegerRange flow_range{.least = 1024, .most = FlowTable::max_flows, .unit = "flows"};
 constexpr IntegerRange mtu_range{.least = 576, .most = 9216, .unit = "bytes"};
+constexpr IntegerRange vlan_range{.least = 1, .most = 4094};
 constexpr std::size_t max_interface_name = 15; // IFNAMSIZ - 1
 constexpr std::size_t max_argument = 255;
 
@@ -95,13 +98,14 @@ void read_workers(const TableReader& table, DataplaneConfig& dataplane) {
     }
 }
 
-std::optional<std::string> read_interface(Findings& findings, const Value& value) {
-    auto name = read_text(findings, value, "interface", max_interface_name);
+std::optional<std::string>
+read_interface(Findings& findings, const Value& value, std::string_view key) {
+    auto name = read_text(findings, value, key, max_interface_name);
     if (name &&
         (name->find_first_of("/ :") != std::string::npos || *name == "." || *name == "..")) {
         findings.error(
             value.span,
-            fmt::format("interface {} is no name of a kernel interface", quote(*name)),
+            fmt::format("{} {} is no name of a kernel interface", key, quote(*name)),
             "write a name that `ip link` shows; a PCI address or a vdev goes into `device`"
         );
         return std::nullopt;
@@ -150,7 +154,7 @@ void read_port_hardware(const TableReader& table, PortConfig& port, SeenPorts& s
     const Value& value = interface != nullptr ? *interface : *device;
     port.place = findings.origin(value.span);
     if (interface != nullptr) {
-        port.interface = read_interface(findings, *interface);
+        port.interface = read_interface(findings, *interface, "interface");
     } else {
         port.device = read_device(findings, *device);
     }
@@ -168,6 +172,40 @@ void read_port_hardware(const TableReader& table, PortConfig& port, SeenPorts& s
                 findings.describe(known->second)
             ),
             "a port has an interface or device of its own: change one of the two"
+        );
+    }
+}
+
+// What penstock-dp makes of a device, for the kernel.
+void read_exception(const TableReader& table, PortConfig& port, SeenPorts& seen) {
+    Findings& findings = table.findings();
+    const Value* const exception = table.find("exception");
+    if (exception == nullptr) {
+        return;
+    }
+    port.exception_place = findings.origin(exception->span);
+    if (table.find("interface") != nullptr) {
+        findings.error(
+            table.key_span("exception"),
+            fmt::format("{} has both 'interface' and 'exception'", table.what()),
+            "delete exception: the kernel keeps an interface that is driven by AF_XDP"
+        );
+        return;
+    }
+    port.exception = read_interface(findings, *exception, "exception");
+    if (!port.exception) {
+        return;
+    }
+    const auto [known, is_new] = seen.hardware.emplace(*port.exception, exception->span);
+    if (!is_new) {
+        findings.error(
+            exception->span,
+            fmt::format(
+                "{} belongs to a port already, at {}",
+                quote(*port.exception),
+                describe(known->second)
+            ),
+            "an exception path is an interface of its own, which penstock-dp makes: name another"
         );
     }
 }
@@ -194,6 +232,12 @@ PortConfig read_port(Findings& findings, const Value& value, SeenPorts& seen) {
     if (const Value* mtu = table.find("mtu")) {
         if (const auto bytes = read_integer(findings, *mtu, "mtu", mtu_range)) {
             port.mtu = static_cast<std::uint16_t>(*bytes);
+        }
+    }
+    read_exception(table, port, seen);
+    if (const Value* vlan = table.find("vlan")) {
+        if (const auto id = read_integer(findings, *vlan, "vlan", vlan_range)) {
+            port.vlan = static_cast<std::uint16_t>(*id);
         }
     }
     return port;

@@ -185,6 +185,8 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
                 .queue = static_cast<std::uint16_t>(index),
                 .receives = index < port->rx_queues(),
                 .sends_segments = port->sends_segments(),
+                .exception_port = port->exception_port(),
+                .vlan = dataplane.ports[port->description().id.value].vlan.value_or(0),
             });
         }
         setup.port_facts = port_facts_;

@@ -18,6 +18,8 @@ namespace {
 // a NIC's rings are at most 1024 each way (port.cpp).
 constexpr std::uint32_t buffers_per_interface = 8192;
 constexpr std::uint32_t buffers_per_device = 4096;
+// Of its TAP: descriptors of exception_path.cpp, twice.
+constexpr std::uint32_t buffers_per_exception_path = 512;
 // Bursts in hand and the pool's caches of a worker and of the main lcore.
 constexpr std::uint32_t buffers_in_hand = 1024;
 
@@ -53,6 +55,7 @@ std::uint32_t count_buffers(const config::DataplaneConfig& dataplane) {
     std::uint32_t buffers = buffers_in_hand;
     for (const config::PortConfig& port : dataplane.ports) {
         buffers += port.interface ? buffers_per_interface : buffers_per_device;
+        buffers += port.exception ? buffers_per_exception_path : 0;
     }
     return buffers;
 }

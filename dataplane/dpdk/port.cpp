@@ -63,7 +63,7 @@ std::expected<std::unique_ptr<Port>, Refusal> Port::open(
     const std::string place = place_text(config.place);
     std::expected<void, Refusal> step;
     if (!(step = port->probe(config, pools.size())) || !(step = port->configure(config, pools)) ||
-        !(step = port->start(place))) {
+        !(step = port->start(place)) || !(step = port->open_exception_path(config, pools))) {
         return std::unexpected(step.error());
     }
     return port;
@@ -320,7 +320,30 @@ std::expected<void, Refusal> Port::start(const std::string& place) {
     return {};
 }
 
+std::expected<void, Refusal>
+Port::open_exception_path(const config::PortConfig& config, std::span<const PacketPool> pools) {
+    if (!config.exception) {
+        return {};
+    }
+    auto path = ExceptionPath::open(
+        {.port = description_.id,
+         .interface = *config.exception,
+         .place = place_text(config.exception_place),
+         .mac = description_.mac,
+         .mtu = description_.mtu},
+        pools
+    );
+    if (!path) {
+        return std::unexpected(path.error());
+    }
+    exception_ = std::move(*path);
+    // The interface that the kernel routes by and resolves on; a twin that the driver named is not.
+    description_.ifindex = exception_->ifindex();
+    return {};
+}
+
 Port::~Port() {
+    exception_.reset();
     if (!is_probed_) {
         return;
     }

@@ -9,6 +9,7 @@
 #include "bpf/steering.hpp"
 #include "controlplane/config/configuration.hpp"
 #include "dataplane/api/refusal.hpp"
+#include "dataplane/dpdk/exception_path.hpp"
 #include "dataplane/dpdk/interface_claim.hpp"
 #include "dataplane/dpdk/packet_pool.hpp"
 #include "dataplane/dpdk/port_facts.hpp"
@@ -56,6 +57,11 @@ public:
     /// The driver sends packets that have several segments.
     [[nodiscard]] bool sends_segments() const { return sends_segments_; }
 
+    /// DPDK's number of the way to the kernel; nothing: there is none.
+    [[nodiscard]] std::optional<std::uint16_t> exception_port() const {
+        return exception_ ? std::optional(exception_->dpdk_port()) : std::nullopt;
+    }
+
     /// Null for a port without steering: everything that arrives goes to the workers.
     [[nodiscard]] bpf::Steering* steering() { return steering_ ? &*steering_ : nullptr; }
 
@@ -74,10 +80,13 @@ private:
     [[nodiscard]] std::expected<void, Refusal> choose_mtu(const config::PortConfig& config);
     [[nodiscard]] std::expected<void, Refusal> start(const std::string& place);
     [[nodiscard]] std::expected<void, Refusal> find_steering(const std::string& place);
+    [[nodiscard]] std::expected<void, Refusal>
+    open_exception_path(const config::PortConfig& config, std::span<const PacketPool> pools);
 
     std::unique_ptr<InterfaceClaim> claim_; // outlives the device
     std::optional<bpf::SteeringObject> object_;
     std::optional<bpf::Steering> steering_;
+    std::unique_ptr<ExceptionPath> exception_;
     PortDescription description_;
     std::uint16_t dpdk_port_ = 0;
     bool is_probed_ = false;

@@ -2,6 +2,7 @@
 #include "dataplane/dpdk/worker.hpp"
 
 #include "dataplane/core/cut.hpp"
+#include "dataplane/dpdk/gather_headers.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -102,41 +103,64 @@ void Worker::run() {
 }
 
 bool Worker::poll_all() {
-    if (publication_.acquire() == nullptr) {
-        // Nothing can be decided yet: what arrives waits in the ring, or the NIC drops it.
-        return false;
-    }
+    // Nothing can be decided before the first: what arrives waits in the ring, or the NIC drops it.
+    const bool has_snapshot = publication_.acquire() != nullptr;
     bool any = fragments_.held_count() != 0 && release_held();
     for (const WorkerPort& port : ports_) {
-        if (!port.receives) {
-            continue;
+        if (port.exception_port) {
+            any = serve_kernel(port) || any;
         }
-        std::array<rte_mbuf*, max_burst> burst;
-        const std::uint16_t count =
-            ::rte_eth_rx_burst(port.dpdk_port, port.queue, burst.data(), max_burst);
-        ++polls_;
-        if (count == 0) {
-            ++empty_polls_;
-            continue;
+        if (port.receives && (has_snapshot || port.exception_port)) {
+            any = poll(port, has_snapshot) || any;
         }
-        any = true;
-        handle_burst(port, {burst.data(), count});
     }
     return any;
 }
 
-void Worker::handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst) {
-    std::uint64_t bytes = 0;
-    for (rte_mbuf* const buffer : burst) {
-        ::rte_prefetch0(rte_pktmbuf_mtod(buffer, const void*));
+bool Worker::poll(const WorkerPort& port, bool has_snapshot) {
+    std::array<rte_mbuf*, max_burst> burst;
+    std::size_t count = ::rte_eth_rx_burst(port.dpdk_port, port.queue, burst.data(), max_burst);
+    ++polls_;
+    if (count == 0) {
+        ++empty_polls_;
+        return false;
     }
-    for (std::size_t i = 0; i < burst.size(); ++i) {
-        bytes += burst[i]->pkt_len;
-        describe(*burst[i], from.id, packets_[i]);
+    const std::span<rte_mbuf*> received{burst.data(), count};
+    count_received(received);
+    if (port.vlan != 0) {
+        count = strip_tags(port, received);
+    }
+    if (has_snapshot) [[likely]] {
+        handle_burst(port, received.first(count));
+    } else {
+        // No VIP yet: all of it is the kernel's.
+        TxBatch& batch = to_kernel_[port.id.value];
+        std::ranges::copy(received.first(count), batch.packets.begin());
+        batch.count = static_cast<std::uint16_t>(count);
+        flush_to_kernel(port);
+        free_dropped();
+    }
+    return true;
+}
+
+void Worker::count_received(std::span<rte_mbuf* const> burst) {
+    std::uint64_t bytes = 0;
+    for (const rte_mbuf* const buffer : burst) {
+        ::rte_prefetch0(rte_pktmbuf_mtod(buffer, const void*));
+        bytes += buffer->pkt_len;
     }
     WorkerCounters& counters = *context_.stats.worker;
     counters.rx_packets.add(burst.size());
     counters.rx_bytes.add(bytes);
+}
+
+void Worker::handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst) {
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        if (burst[i]->nb_segs > 1) [[unlikely]] {
+            gather_headers(*burst[i]);
+        }
+        describe(*burst[i], from.id, packets_[i]);
+    }
     process(burst);
 }
 
@@ -193,6 +217,9 @@ void Worker::process(std::span<rte_mbuf*> burst) {
         if (TxBatch& batch = tx_[port.id.value]; batch.count != 0) {
             flush(port, batch);
         }
+        if (to_kernel_[port.id.value].count != 0) [[unlikely]] {
+            flush_to_kernel(port);
+        }
     }
     free_dropped();
 }
@@ -226,7 +253,12 @@ void Worker::dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& ver
         held_port_[verdict.held.index] = packet.rx_port;
         return;
     case VerdictKind::kernel:
-        drop(buffer, DropReason::no_exception_path);
+        if (ports_[packet.rx_port.value].exception_port) {
+            TxBatch& batch = to_kernel_[packet.rx_port.value];
+            batch.packets[batch.count++] = buffer;
+        } else {
+            drop(buffer, DropReason::no_exception_path);
+        }
         return;
     case VerdictKind::drop:
         release(buffer); // process_burst() has counted it
@@ -277,6 +309,9 @@ void Worker::cut(rte_mbuf* buffer, const Verdict& verdict) {
 }
 
 void Worker::flush(const WorkerPort& to, TxBatch& batch) {
+    if (to.vlan != 0) {
+        insert_tags(to, batch);
+    }
     // Before sending: afterwards the buffers are the driver's.
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < batch.count; ++i) {

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,7 +36,9 @@ struct WorkerPort {
     std::uint16_t dpdk_port = 0;
     std::uint16_t queue = 0; ///< of receiving and sending
     bool receives = true;    ///< false: the driver had fewer receive queues than we have workers
-    bool sends_segments = false; ///< packets of several segments can leave here
+    bool sends_segments = false;                 ///< packets of several segments can leave here
+    std::optional<std::uint16_t> exception_port; ///< the way to the kernel, on the same queue
+    std::uint16_t vlan = 0;                      ///< the one that it stands in; 0: tags are kept
 };
 
 struct WorkerSetup {
@@ -77,8 +80,10 @@ private:
         std::uint16_t count = 0;
     };
 
-    /// Polls every queue once, if there is a snapshot; true if anything was there.
+    /// Polls every queue once; true if anything was there. Without a snapshot only exception paths
+    /// are served.
     bool poll_all();
+    bool poll(const WorkerPort& port, bool has_snapshot);
     void handle_burst(const WorkerPort& from, std::span<rte_mbuf*> burst);
     /// Sends held packets whose wait is over through the pipeline again; true if there was one.
     bool release_held();
@@ -91,6 +96,14 @@ private:
     void send(rte_mbuf* buffer, PortId port);
     /// Sends the pieces of a packet that is too large for its way.
     void cut(rte_mbuf* buffer, const Verdict& verdict);
+    /// Their first bytes are on their way when it returns.
+    void count_received(std::span<rte_mbuf* const> burst);
+    /// Takes the tags off; returns how many packets of the burst, then in front, are the port's.
+    std::size_t strip_tags(const WorkerPort& from, std::span<rte_mbuf*> burst);
+    void insert_tags(const WorkerPort& to, TxBatch& batch);
+    /// Sends out what the kernel sent; true if there was anything.
+    bool serve_kernel(const WorkerPort& port);
+    void flush_to_kernel(const WorkerPort& from);
     void flush(const WorkerPort& to, TxBatch& batch);
     void drop(rte_mbuf* buffer, DropReason reason);
     void release(rte_mbuf* buffer);
@@ -120,6 +133,7 @@ private:
     /// By HeldSlot.
     std::array<rte_mbuf*, max_held_packets> held_{};
     std::array<PortId, max_held_packets> held_port_{};
+    std::array<TxBatch, max_ports> to_kernel_; ///< by the port that it came from
     std::array<rte_mbuf*, max_burst> dropped_{};
     unsigned dropped_count_ = 0;
     std::uint64_t last_round_tsc_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A real worker on a real lcore, between two rings that stand for a NIC's queues: net_ring, one
-// EAL, no hugepages, no privileges.
+// EAL, no hugepages, no privileges. This file is long because all tests share one EAL and its rings.
 #include "dataplane/dpdk/worker.hpp"
 
 #include "dataplane/api/statistics.hpp"
@@ -11,6 +11,7 @@
 #include "dataplane/dpdk/lcore_plan.hpp"
 #include "dataplane/dpdk/packet_pool.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -129,7 +130,10 @@ protected:
         flows_ = *FlowMemory::allocate(small_memory(), 0);
         to_worker_ = make_ring(fmt::format("in-{}", number));
         from_worker_ = make_ring(fmt::format("out-{}", number));
-        open_port(fmt::format("port-{}", number));
+        from_kernel_ = make_ring(fmt::format("kernel-says-{}", number));
+        to_kernel_ = make_ring(fmt::format("kernel-hears-{}", number));
+        port_ = open_port(fmt::format("port-{}", number), to_worker_, from_worker_);
+        kernel_port_ = open_port(fmt::format("kernel-{}", number), from_kernel_, to_kernel_);
 
         const std::array<std::uint32_t, 1> lcores{1};
         auto statistics = StatisticsWriter::create(environment->folder + "/stats", lcores);
@@ -147,24 +151,23 @@ protected:
 
     void TearDown() override {
         stop();
-        drain(to_worker_);
-        drain(from_worker_);
+        for (rte_ring* const ring : {to_worker_, from_worker_, from_kernel_, to_kernel_}) {
+            drain(ring);
+        }
         EXPECT_EQ(::rte_mempool_in_use_count(pool_.get()), 0U) << "buffers leaked";
-        ::rte_eth_dev_stop(port_);
-        ::rte_eth_dev_close(port_);
-        ::rte_ring_free(to_worker_);
-        ::rte_ring_free(from_worker_);
+        for (const std::uint16_t port : {port_, kernel_port_}) {
+            ::rte_eth_dev_stop(port);
+            ::rte_eth_dev_close(port);
+        }
+        for (rte_ring* const ring : {to_worker_, from_worker_, from_kernel_, to_kernel_}) {
+            ::rte_ring_free(ring);
+        }
     }
 
-    void launch(bool sends_segments = true) {
+    void launch(WorkerPort port = {.sends_segments = true}) {
+        port.dpdk_port = port_;
         WorkerSetup setup;
-        setup.ports = {
-            {.id = PortId{0},
-             .dpdk_port = port_,
-             .queue = 0,
-             .receives = true,
-             .sends_segments = sends_segments}
-        };
+        setup.ports = {port};
         setup.port_facts = facts_;
         setup.flow_memory = flows_->bytes();
         setup.stats = statistics_->worker(0);
@@ -234,6 +237,51 @@ protected:
         );
     }
 
+    /// One frame, cut into segments of these lengths; the last takes the rest.
+    void send_frame(
+        rte_ring* to,
+        std::span<const std::uint8_t> frame,
+        std::initializer_list<std::uint16_t> lengths = {}
+    ) {
+        rte_mbuf* packet = nullptr;
+        auto next = lengths.begin();
+        do {
+            const auto length = static_cast<std::uint16_t>(
+                next == lengths.end() ? frame.size() : std::min<std::size_t>(*next++, frame.size())
+            );
+            rte_mbuf* const segment = ::rte_pktmbuf_alloc(pool_.get());
+            ASSERT_NE(segment, nullptr);
+            std::memcpy(::rte_pktmbuf_append(segment, length), frame.data(), length);
+            frame = frame.subspan(length);
+            if (packet == nullptr) {
+                packet = segment;
+            } else {
+                ASSERT_EQ(::rte_pktmbuf_chain(packet, segment), 0);
+            }
+        } while (!frame.empty());
+        ASSERT_EQ(::rte_ring_enqueue(to, packet), 0);
+    }
+
+    /// The whole of the next frame on a ring, whatever its segments; empty if there is none.
+    static std::vector<std::uint8_t> take_frame(rte_ring* ring) {
+        void* entry = nullptr;
+        if (::rte_ring_dequeue(ring, &entry) != 0) {
+            return {};
+        }
+        auto* const packet = static_cast<rte_mbuf*>(entry);
+        std::vector<std::uint8_t> frame;
+        for (const rte_mbuf* at = packet; at != nullptr; at = at->next) {
+            const auto* const bytes = rte_pktmbuf_mtod(at, const std::uint8_t*);
+            frame.insert(frame.end(), bytes, bytes + at->data_len);
+        }
+        EXPECT_EQ(frame.size(), packet->pkt_len);
+        ::rte_pktmbuf_free(packet);
+        return frame;
+    }
+
+    rte_ring* from_kernel_ = nullptr;
+    rte_ring* to_kernel_ = nullptr;
+    std::uint16_t kernel_port_ = 0;
     rte_ring* from_worker_ = nullptr;
     rte_ring* to_worker_ = nullptr;
     Publication<Snapshot> publication_{1};
@@ -251,15 +299,16 @@ private:
         }
     }
 
-    void open_port(const std::string& name) {
-        const int port = ::rte_eth_from_rings(name.c_str(), &to_worker_, 1, &from_worker_, 1, 0);
-        ASSERT_GE(port, 0);
-        port_ = static_cast<std::uint16_t>(port);
+    std::uint16_t open_port(const std::string& name, rte_ring* in, rte_ring* out) {
+        const int number = ::rte_eth_from_rings(name.c_str(), &in, 1, &out, 1, 0);
+        EXPECT_GE(number, 0);
+        const auto port = static_cast<std::uint16_t>(number);
         const rte_eth_conf conf{};
-        ASSERT_EQ(::rte_eth_dev_configure(port_, 1, 1, &conf), 0);
-        ASSERT_EQ(::rte_eth_rx_queue_setup(port_, 0, ring_size, 0, nullptr, pool_.get()), 0);
-        ASSERT_EQ(::rte_eth_tx_queue_setup(port_, 0, ring_size, 0, nullptr), 0);
-        ASSERT_EQ(::rte_eth_dev_start(port_), 0);
+        EXPECT_EQ(::rte_eth_dev_configure(port, 1, 1, &conf), 0);
+        EXPECT_EQ(::rte_eth_rx_queue_setup(port, 0, ring_size, 0, nullptr, pool_.get()), 0);
+        EXPECT_EQ(::rte_eth_tx_queue_setup(port, 0, ring_size, 0, nullptr), 0);
+        EXPECT_EQ(::rte_eth_dev_start(port), 0);
+        return port;
     }
 
     PacketPool pool_;
@@ -333,7 +382,7 @@ TEST_F(WorkerTest, DropsWhatIsTheKernels) {
 
 TEST_F(WorkerTest, SendsSegmentsOnlyWhereTheDriverCan) {
     publish();
-    launch(false);
+    launch({.sends_segments = false});
     send(vip, 2, 2);
     ASSERT_TRUE(comes_true([&] { return drops(DropReason::too_big) == 2; }));
     expect_conservation();
@@ -341,7 +390,7 @@ TEST_F(WorkerTest, SendsSegmentsOnlyWhereTheDriverCan) {
 
 TEST_F(WorkerTest, PassesSegmentsWhole) {
     publish();
-    launch(true);
+    launch();
     send(vip, 1, 3);
     ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
     void* first = nullptr;
@@ -351,6 +400,107 @@ TEST_F(WorkerTest, PassesSegmentsWhole) {
     EXPECT_EQ(packet->pkt_len, frame_bytes + 20U + 2U);
     EXPECT_EQ(packet->data_len, frame_bytes + 20U);
     ::rte_pktmbuf_free(packet);
+}
+
+TEST_F(WorkerTest, ReadsHeadersThatStandInSeveralSegments) {
+    publish();
+    launch();
+    const auto frame = make_syn(vip, 1);
+    send_frame(to_worker_, frame, {13, 1, 9, 20}); // even the Ethernet header is cut
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
+    const auto sent = take_frame(from_worker_);
+    ASSERT_EQ(sent.size(), frame_bytes + 20U);
+    EXPECT_EQ(std::memcmp(sent.data() + 34, frame.data() + 14, frame_bytes - 14), 0);
+    expect_conservation();
+}
+
+TEST_F(WorkerTest, GathersNoMoreThanHeaders) {
+    publish();
+    launch();
+    std::vector<std::uint8_t> frame(1000);
+    const auto syn = make_syn(vip, 1);
+    std::ranges::copy(syn, frame.begin());
+    for (std::size_t i = syn.size(); i < frame.size(); ++i) {
+        frame[i] = static_cast<std::uint8_t>(i); // beyond the IP packet, as padding is
+    }
+    send_frame(to_worker_, frame, {40, 300});
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
+    const auto sent = take_frame(from_worker_);
+    ASSERT_EQ(sent.size(), frame.size() + 20U);
+    EXPECT_EQ(std::memcmp(sent.data() + 34, frame.data() + 14, frame.size() - 14), 0);
+}
+
+TEST_F(WorkerTest, GivesTheKernelWhatIsItsAndSendsWhatItSays) {
+    publish();
+    launch({.exception_port = kernel_port_});
+    send("203.0.113.1", 3);
+    send(vip, 2);
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(to_kernel_) == 3; }));
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 2; }));
+    const auto heard = make_syn("203.0.113.1", 1);
+    EXPECT_TRUE(std::ranges::equal(take_frame(to_kernel_), heard)) << "as it came";
+    EXPECT_EQ(counters().to_kernel_packets.read(), 3U);
+    const auto said = make_syn("203.0.113.9", 7);
+    send_frame(from_kernel_, said);
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 3; }));
+    (void)take_frame(from_worker_);
+    (void)take_frame(from_worker_);
+    EXPECT_TRUE(std::ranges::equal(take_frame(from_worker_), said)) << "no VIP is looked for in it";
+    expect_conservation();
+}
+
+TEST_F(WorkerTest, ServesTheKernelBeforeThereIsASnapshot) {
+    launch({.exception_port = kernel_port_});
+    send(vip, 4); // nobody's VIP yet
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(to_kernel_) == 4; }));
+    send_frame(from_kernel_, make_syn("203.0.113.9", 7));
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
+    expect_conservation();
+}
+
+TEST_F(WorkerTest, CountsWhatTheKernelDoesNotTake) {
+    publish();
+    launch({.exception_port = kernel_port_});
+    send("203.0.113.1", 60);
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(to_kernel_) == 60; }));
+    send("203.0.113.1", 10); // its queue holds 63
+    ASSERT_TRUE(comes_true([&] { return drops(DropReason::exception_path_full) == 7; }));
+    expect_conservation();
+}
+
+TEST_F(WorkerTest, StandsInItsVlanAlone) {
+    publish();
+    launch({.exception_port = kernel_port_, .vlan = 100});
+    const auto syn = make_syn(vip, 1);
+    const auto tagged = [&](const auto& frame, std::uint8_t type, std::uint16_t control) {
+        std::vector<std::uint8_t> out(frame.begin(), frame.begin() + 12);
+        const auto high = static_cast<std::uint8_t>(control >> 8U);
+        const auto low = static_cast<std::uint8_t>(control);
+        out.insert(
+            out.end(), {type, static_cast<std::uint8_t>(type == 0x81 ? 0 : 0xa8), high, low}
+        );
+        out.insert(out.end(), frame.begin() + 12, frame.end());
+        return out;
+    };
+    send_frame(to_worker_, tagged(syn, 0x81, 0xa000U | 100U)); // with a priority
+    send_frame(to_worker_, tagged(syn, 0x81, 101));
+    send_frame(to_worker_, tagged(syn, 0x88, 100));
+    send_frame(to_worker_, syn);
+    send_frame(to_worker_, tagged(make_syn("203.0.113.1", 1), 0x81, 100));
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(to_kernel_) == 1; }));
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
+    ASSERT_TRUE(comes_true([&] { return drops(DropReason::foreign_vlan) == 3; }));
+    EXPECT_TRUE(std::ranges::equal(take_frame(to_kernel_), make_syn("203.0.113.1", 1)));
+    const auto sent = take_frame(from_worker_);
+    ASSERT_EQ(sent.size(), frame_bytes + 4U + 20U);
+    const std::array<std::uint8_t, 6> tag{0x81, 0, 0, 100, 0x08, 0};
+    EXPECT_EQ(std::memcmp(sent.data() + 12, tag.data(), tag.size()), 0);
+    EXPECT_EQ(std::memcmp(sent.data() + 38, syn.data() + 14, frame_bytes - 14), 0);
+    const auto said = make_syn("203.0.113.9", 7);
+    send_frame(from_kernel_, said);
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(from_worker_) == 1; }));
+    EXPECT_EQ(take_frame(from_worker_), tagged(said, 0x81, 100));
+    expect_conservation();
 }
 
 TEST_F(WorkerTest, ReportsQuiescenceWithAndWithoutTraffic) {
