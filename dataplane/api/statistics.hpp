@@ -88,6 +88,13 @@ struct WorkerTotals {
     std::uint64_t to_kernel_packets = 0;
     std::uint64_t replies = 0;
     std::uint64_t pieces = 0;
+    std::uint64_t nat_flows = 0;
+    std::uint64_t nat_resting = 0;
+    std::uint64_t nat_capacity = 0;
+    std::uint64_t nat_pool_fullest = 0;
+    std::uint64_t nat_pool_ports = 0;
+    std::uint64_t nat_replies = 0;
+    std::uint64_t handed_over = 0;
     std::uint64_t flow_hits = 0;
     std::uint64_t flow_misses = 0;
     std::uint64_t flows_inserted = 0;

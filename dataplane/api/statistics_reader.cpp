@@ -2,6 +2,7 @@
 #include "dataplane/api/statistics.hpp"
 #include "dataplane/api/statistics_layout.hpp"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -163,6 +164,13 @@ WorkerSample sample_worker(const WorkerCounters& from, std::uint32_t lcore) {
     to.to_kernel_packets = from.to_kernel_packets.read();
     to.replies = from.replies.read();
     to.pieces = from.pieces.read();
+    to.nat_flows = from.nat_flows.read();
+    to.nat_resting = from.nat_resting.read();
+    to.nat_capacity = from.nat_capacity.read();
+    to.nat_pool_fullest = from.nat_pool_fullest.read();
+    to.nat_pool_ports = from.nat_pool_ports.read();
+    to.nat_replies = from.nat_replies.read();
+    to.handed_over = from.handed_over.read();
     to.flow_hits = from.flow_hits.read();
     to.flow_misses = from.flow_misses.read();
     to.flows_inserted = from.flows_inserted.read();
@@ -185,6 +193,13 @@ void add(WorkerTotals& to, const WorkerTotals& from) {
     to.to_kernel_packets += from.to_kernel_packets;
     to.replies += from.replies;
     to.pieces += from.pieces;
+    to.nat_flows += from.nat_flows;
+    to.nat_resting += from.nat_resting;
+    to.nat_capacity += from.nat_capacity;
+    to.nat_pool_fullest = std::max(to.nat_pool_fullest, from.nat_pool_fullest);
+    to.nat_pool_ports = std::max(to.nat_pool_ports, from.nat_pool_ports);
+    to.nat_replies += from.nat_replies;
+    to.handed_over += from.handed_over;
     to.flow_hits += from.flow_hits;
     to.flow_misses += from.flow_misses;
     to.flows_inserted += from.flows_inserted;

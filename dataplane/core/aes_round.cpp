@@ -39,6 +39,51 @@ constexpr std::array<std::uint8_t, 256> make_sbox() {
 
 constexpr std::array<std::uint8_t, 256> sbox = make_sbox();
 
+constexpr std::array<std::uint8_t, 256> make_inverse_sbox() {
+    std::array<std::uint8_t, 256> inverse{};
+    for (unsigned value = 0; value < 256; ++value) {
+        inverse[sbox[value]] = static_cast<std::uint8_t>(value);
+    }
+    return inverse;
+}
+
+constexpr std::array<std::uint8_t, 256> inverse_sbox = make_inverse_sbox();
+
+AesBlock exclusive_or(const AesBlock& a, const AesBlock& b) {
+    AesBlock result{};
+    for (std::size_t i = 0; i < result.size(); ++i) {
+        result[i] = static_cast<std::uint8_t>(a[i] ^ b[i]);
+    }
+    return result;
+}
+
+// InvMixColumns (FIPS 197 5.3.3).
+AesBlock unmix_columns(const AesBlock& state) {
+    AesBlock result{};
+    for (std::size_t column = 0; column < 4; ++column) {
+        for (std::size_t row = 0; row < 4; ++row) {
+            const auto at = [&](std::size_t offset) {
+                return state[(column * 4) + ((row + offset) % 4)];
+            };
+            result[(column * 4) + row] = static_cast<std::uint8_t>(
+                multiply(at(0), 14) ^ multiply(at(1), 11) ^ multiply(at(2), 13) ^ multiply(at(3), 9)
+            );
+        }
+    }
+    return result;
+}
+
+// InvShiftRows, InvSubBytes.
+AesBlock unshift_and_unsubstitute(const AesBlock& state) {
+    AesBlock result{};
+    for (std::size_t column = 0; column < 4; ++column) {
+        for (std::size_t row = 0; row < 4; ++row) {
+            result[(((column + row) % 4) * 4) + row] = inverse_sbox[state[(column * 4) + row]];
+        }
+    }
+    return result;
+}
+
 } // namespace
 
 AesBlock aes_round(const AesBlock& state, const AesBlock& key) {
@@ -57,6 +102,28 @@ AesBlock aes_round(const AesBlock& state, const AesBlock& key) {
         }
     }
     return result;
+}
+
+AesBlock aes_last_round(const AesBlock& state, const AesBlock& key) {
+    AesBlock result{};
+    for (std::size_t column = 0; column < 4; ++column) {
+        for (std::size_t row = 0; row < 4; ++row) {
+            result[(column * 4) + row] = sbox[state[(((column + row) % 4) * 4) + row]];
+        }
+    }
+    return exclusive_or(result, key);
+}
+
+AesBlock aes_undo_last_round(const AesBlock& state, const AesBlock& key) {
+    return unshift_and_unsubstitute(exclusive_or(state, key));
+}
+
+AesBlock aes_undo_round(const AesBlock& state, const AesBlock& key) {
+    return unshift_and_unsubstitute(unmix_columns(exclusive_or(state, key)));
+}
+
+std::uint8_t aes_substitute(std::uint8_t value) {
+    return sbox[value];
 }
 
 } // namespace penstock

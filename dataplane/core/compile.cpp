@@ -35,7 +35,7 @@ Family family_of(const ServiceKey& key) {
     return key.vip.family();
 }
 
-std::uint8_t features_of(const ServiceSpec& spec) {
+std::uint8_t features_of(const ServiceSpec& spec, bool has_access) {
     std::uint8_t features = 0;
     const auto add = [&features](bool wanted, std::uint8_t bit) {
         features = static_cast<std::uint8_t>(features | (wanted ? bit : 0U));
@@ -44,6 +44,10 @@ std::uint8_t features_of(const ServiceSpec& spec) {
     add(spec.affinity != Affinity::tuple, feature::affinity);
     add(spec.mss_clamp != 0, feature::mss_clamp);
     add(spec.on_down == DownPolicy::reset, feature::down_reset);
+    add(spec.forwarding == Forwarding::nat, feature::nat);
+    add(spec.limits != ServiceLimits{}, feature::limits);
+    add(!spec.quic.empty(), feature::quic);
+    add(has_access, feature::access);
     return features;
 }
 
@@ -60,6 +64,8 @@ public:
         snapshot_->hasher_ = FlowHasher(desired_.flow_hash_key);
         snapshot_->tunnel_sources_ = desired_.tunnel_sources;
         set_timeouts();
+        add_nat_sources();
+        add_global_access();
         add_backends();
         add_services();
         index_services();
@@ -97,6 +103,11 @@ private:
             entry.resets_flows = backend.resets_flows;
             if (is_tunnel(backend.tunnel.forwarding)) {
                 add_tunnel(entry, backend.tunnel, family_of(service), key.address);
+            } else if (backend.tunnel.forwarding == Forwarding::nat) {
+                entry.rewrite = Rewrite::nat;
+                const bool one_port = service.more_ports == 0 && !service.takes_any_port();
+                entry.port = one_port ? Be16::from_host(key.port).raw : std::uint16_t{0};
+                std::ranges::copy(key.address.bytes(), entry.outer.begin());
             }
             snapshot_->targets_.push_back(
                 {.id = backend.id, .address = key.address, .forwarding = backend.tunnel.forwarding}
@@ -119,12 +130,73 @@ private:
         }
     }
 
+    void add_nat_sources() {
+        for (const IpAddress& source : desired_.nat_sources) {
+            auto& family =
+                source.is_ipv4() ? snapshot_->nat_sources_ipv4_ : snapshot_->nat_sources_ipv6_;
+            family.push_back(source);
+        }
+        std::ranges::sort(snapshot_->nat_sources_ipv4_);
+        std::ranges::sort(snapshot_->nat_sources_ipv6_);
+    }
+
+    static std::shared_ptr<const AccessList>
+    share_or_compile(const AccessSpec& spec, const std::shared_ptr<const AccessList>& old) {
+        if (spec == AccessSpec{}) {
+            return nullptr;
+        }
+        return old && old->spec() == spec ? old : std::make_shared<const AccessList>(spec);
+    }
+
+    void add_global_access() {
+        snapshot_->global_access_ = share_or_compile(
+            desired_.access, previous_ != nullptr ? previous_->global_access() : nullptr
+        );
+    }
+
+    const QuicLbRouter* add_quic_router(const ServiceSpec& spec) {
+        if (spec.quic.empty()) {
+            return nullptr;
+        }
+        std::vector<QuicLbRouter::Server> servers;
+        for (const BackendSpec& backend : spec.backends) {
+            if (!backend.quic_server_id.empty()) {
+                servers.push_back(
+                    {.server_id = backend.quic_server_id,
+                     .backend = ids_.backend(spec.key, backend.key)}
+                );
+            }
+        }
+        snapshot_->quic_routers_.push_back(std::make_unique<const QuicLbRouter>(spec.quic, servers)
+        );
+        return snapshot_->quic_routers_.back().get();
+    }
+
+    ServicePolicy make_policy(const ServiceSpec& spec, ServiceId id) {
+        auto access = share_or_compile(
+            spec.access, previous_ != nullptr ? previous_->access_of(id) : nullptr
+        );
+        ServicePolicy policy{
+            .affinity = spec.affinity,
+            .affinity_host_bits = spec.affinity_host_bits,
+            .mss_clamp = spec.mss_clamp,
+            .toa = spec.toa,
+            .limits = spec.limits,
+            .global_access = snapshot_->global_access_.get(),
+            .access = access.get(),
+            .quic = add_quic_router(spec),
+        };
+        snapshot_->accesses_[id.value] = std::move(access);
+        return policy;
+    }
+
     void add_services() {
         std::size_t table_count = 0;
         for (const auto& [key, service] : ids_.services()) {
             table_count = std::max(table_count, std::size_t{service.id.value} + 1);
         }
         snapshot_->tables_.resize(table_count);
+        snapshot_->accesses_.resize(table_count);
         snapshot_->services_by_id_.resize(table_count);
         snapshot_->policies_.reserve(desired_.services.size()); // entries point into it
         snapshot_->services_.reserve(desired_.services.size()); // so do these
@@ -144,19 +216,15 @@ private:
                 }
             }
             auto table = share_or_build(id, std::move(members), spec.maglev_size);
-            snapshot_->policies_.push_back({
-                .affinity = spec.affinity,
-                .affinity_host_bits = spec.affinity_host_bits,
-                .mss_clamp = spec.mss_clamp,
-                .toa = spec.toa,
-                .limits = spec.limits,
-            });
+            snapshot_->policies_.push_back(make_policy(spec, id));
+            const ServicePolicy& policy = snapshot_->policies_.back();
+            const bool has_access = policy.global_access != nullptr || policy.access != nullptr;
             snapshot_->services_.push_back({
                 .slots = table->slots.empty() ? nullptr : table->slots.data(),
                 .policy = &snapshot_->policies_.back(),
                 .slot_count = static_cast<std::uint32_t>(table->slots.size()),
                 .id = id,
-                .features = features_of(spec),
+                .features = features_of(spec, has_access),
             });
             snapshot_->services_by_id_[id.value] = &snapshot_->services_.back();
             snapshot_->tables_[id.value] = std::move(table);
@@ -185,6 +253,9 @@ private:
             prefixes.push_back(spec.key.prefix());
         }
         snapshot_->index_ = ServiceIndex(keys);
+        for (const IpAddress& source : desired_.nat_sources) {
+            prefixes.push_back({.address = source});
+        }
         std::ranges::sort(prefixes);
         const auto repeated = std::ranges::unique(prefixes);
         prefixes.erase(repeated.begin(), repeated.end());

@@ -54,12 +54,19 @@ struct alignas(64) WorkerCounters {
     Counter flows_unplaced; ///< misses that found no room: forwarded by hash alone
     Counter flows;          ///< gauge: entries now
     Counter flow_capacity;  ///< gauge: entries at most
-    Counter generation;     ///< gauge: of the snapshot in use
-    Counter heartbeat_ns;   ///< gauge: CLOCK_MONOTONIC at the last housekeeping
-    Counter polls;          ///< rx polls
-    Counter empty_polls;    ///< rx polls that found nothing
-    Counter busy_ns;        ///< time spent in polls that found something
-    Counter late_polls;     ///< rounds over 20 µs, idle sleep apart: mostly, the CPU was taken away
+    Counter nat_flows;      ///< gauge: entries of NAT flows now
+    Counter nat_resting;    ///< gauge: entries whose port rests
+    Counter nat_capacity;   ///< gauge: both at most
+    Counter nat_pool_fullest; ///< gauge: ports taken towards the backend that has most of them
+    Counter nat_pool_ports;   ///< gauge: ports that this worker has towards each backend
+    Counter nat_replies;      ///< packets of servers forwarded to clients
+    Counter handed_over;  ///< packets given to another worker, which counts what becomes of them
+    Counter generation;   ///< gauge: of the snapshot in use
+    Counter heartbeat_ns; ///< gauge: CLOCK_MONOTONIC at the last housekeeping
+    Counter polls;        ///< rx polls
+    Counter empty_polls;  ///< rx polls that found nothing
+    Counter busy_ns;      ///< time spent in polls that found something
+    Counter late_polls;   ///< rounds over 20 µs, idle sleep apart: mostly, the CPU was taken away
     std::array<Counter, drop_reason_count> drops;
 };
 

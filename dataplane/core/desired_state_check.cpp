@@ -2,6 +2,7 @@
 #include "dataplane/core/desired_state_check.hpp"
 
 #include "dataplane/core/flow_table.hpp"
+#include "dataplane/core/policy_check.hpp"
 #include "dataplane/core/tunnel_kind.hpp"
 
 #include <algorithm>
@@ -147,28 +148,6 @@ Fault check_mode(const ServiceSpec& service) {
     return std::nullopt;
 }
 
-// What the wire and the file can say already and this dataplane does not do yet.
-Fault check_unfinished(const ServiceSpec& service) {
-    const char* what = nullptr;
-    if (service.forwarding == Forwarding::nat) {
-        what = "forwarding by nat";
-    } else if (!service.quic.empty()) {
-        what = "routing by QUIC connection id";
-    } else if (!service.access.allow.empty() || !service.access.deny.empty()) {
-        what = "an access list";
-    } else if (service.limits != ServiceLimits{}) {
-        what = "a limit";
-    }
-    if (what == nullptr) {
-        return std::nullopt;
-    }
-    return CompileError{
-        .place = place_of(service),
-        .cause = std::string(what) + " is not implemented in this version",
-        .remedy = "remove it",
-    };
-}
-
 Fault check_service(const ServiceSpec& service, const DesiredState& desired) {
     if (auto fault = check_key(service)) {
         return fault;
@@ -176,7 +155,7 @@ Fault check_service(const ServiceSpec& service, const DesiredState& desired) {
     if (auto fault = check_mode(service)) {
         return fault;
     }
-    if (auto fault = check_unfinished(service)) {
+    if (auto fault = check_policy(service, desired, place_of(service))) {
         return fault;
     }
     return check_backends(service, desired);
@@ -284,6 +263,9 @@ std::optional<CompileError> check_desired_state(const DesiredState& desired) {
         if (auto fault = check_service(service, desired)) {
             return fault;
         }
+    }
+    if (auto fault = check_policies(desired)) {
+        return fault;
     }
     return check_conflicts(desired);
 }

@@ -44,6 +44,16 @@ namespace penstock {
     X(tunnel_error, "ICMP error about one of our own tunnel packets; its MTU is taken note of")    \
     X(no_service, "to a VIP, but no service takes this protocol and port")                         \
     X(no_backend, "the service has no backend that is up, ready and of weight above 0")            \
+    X(source_denied, "the source is in a list of those who may not send")                          \
+    X(source_not_allowed, "the source is not in the list of those who alone may send")             \
+    X(service_flow_rate, "more new flows a second than the service lets in")                       \
+    X(source_flow_rate, "more new flows a second than the service lets in from one source")        \
+    X(service_flow_limit, "as many flows at once as the service lets in")                          \
+    X(backend_flow_limit, "as many flows at once as the service lets in to one backend")           \
+    X(nat_no_flow, "of no NAT flow: to a source address of ours, or a RST or ICMP error")          \
+    X(nat_table_full, "no room for another NAT flow")                                              \
+    X(nat_ports_exhausted, "no free source port towards the backend: add NAT sources")             \
+    X(hand_over_full, "of a NAT flow of another worker, and there was no way to hand it over")     \
     X(next_hop_unresolved, "the kernel knows no route or no MAC address towards the backend")      \
     X(too_big, "larger than what may leave towards the backend, and its client could not be told")   \
     X(no_headroom, "no room in the buffer for the outer header")                                   \

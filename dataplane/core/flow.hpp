@@ -19,6 +19,8 @@
 
 namespace penstock {
 
+struct NatFlow;
+
 /// How a packet belongs to its flow.
 enum class FlowRole : std::uint8_t {
     member,         ///< it has the flow's own addresses and ports
@@ -34,6 +36,7 @@ struct Flow {
     FlowHash choice;         ///< quoting: what a backend is chosen by, if there is no entry
     const ServiceEntry* service = nullptr;
     BackendId backend = null_backend;
+    NatFlow* nat = nullptr; ///< its entry, if the service has feature::nat
     FlowRole role = FlowRole::member;
     bool has_verdict = false; ///< stage 3 decided it: nothing is left to do
 };

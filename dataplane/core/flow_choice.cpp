@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/flow_choice.hpp"
 
+#include <algorithm>
+
 namespace penstock {
 
 FlowHash affinity_hash(
@@ -16,6 +18,32 @@ FlowHash affinity_hash(
         tuple.source_port = source_port;
     }
     return hasher.hash(tuple);
+}
+
+FlowHash choice_of(const Snapshot& snapshot, const Packet& packet, const Flow& flow) {
+    if ((flow.service->features & feature::affinity) == 0) {
+        return flow.hash;
+    }
+    return affinity_hash(
+        snapshot.hasher(),
+        *flow.service->policy,
+        source_of(packet, flow.parsed),
+        flow.parsed.source_port
+    );
+}
+
+BackendId named_backend(const Snapshot& snapshot, const Packet& packet, const Flow& flow) {
+    if ((flow.service->features & feature::quic) == 0) {
+        return null_backend;
+    }
+    const ParsedPacket& parsed = flow.parsed;
+    const std::uint32_t begin = std::uint32_t{parsed.l4} + sizeof(UdpHeader);
+    const std::uint32_t end = std::min(packet.length, std::uint32_t{parsed.l3} + parsed.l3_length);
+    const BackendId named = flow.service->policy->quic->route({packet.data + begin, end - begin});
+    const BackendEntry& backend = snapshot.backend(named);
+    const bool may_follow =
+        backend.in_use && backend.service == flow.service->id && backend.keeps_flows;
+    return may_follow ? named : null_backend;
 }
 
 IpAddress source_of(const Packet& packet, const ParsedPacket& parsed) {

@@ -5,6 +5,7 @@
 // Thread rule: pure functions.
 #pragma once
 
+#include "dataplane/core/flow.hpp"
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/headers.hpp"
@@ -69,6 +70,22 @@ follows_entry(const FlowEntry& entry, const BackendEntry& backend, const ParsedP
 [[nodiscard]] FlowHash affinity_hash(
     const FlowHasher& hasher, const ServicePolicy& policy, const IpAddress& source, Be16 source_port
 );
+
+/// What the flow's backend is chosen by: its hash, or affinity_hash().
+[[nodiscard]] FlowHash choice_of(const Snapshot& snapshot, const Packet& packet, const Flow& flow);
+
+/// The backend that the packet itself names by a QUIC connection id, if the service has
+/// feature::quic and that backend keeps flows; else null_backend. `flow` is the packet's.
+[[nodiscard]] BackendId
+named_backend(const Snapshot& snapshot, const Packet& packet, const Flow& flow);
+
+/// `named`, or if that is null_backend a slot of the service's table.
+[[nodiscard]] inline BackendId choose_new_backend(
+    const Snapshot& snapshot, const Packet& packet, const Flow& flow, BackendId named
+) {
+    return named != null_backend ? named
+                                 : choose_backend(*flow.service, choice_of(snapshot, packet, flow));
+}
 
 /// The client's address of a packet that has the flow's own addresses. REQUIRES: ipv4 or ipv6.
 [[nodiscard]] IpAddress source_of(const Packet& packet, const ParsedPacket& parsed);

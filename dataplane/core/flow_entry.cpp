@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/flow_entry.hpp"
 
+#include "dataplane/core/admission.hpp"
+
 namespace penstock {
 namespace {
 
@@ -12,7 +14,10 @@ void count_new_flow(const WorkerStats& stats, ServiceId service, BackendId backe
 } // namespace
 
 BackendId start_flow(WorkerContext& worker, const Flow& flow, FlowHash choice, CoarseTime now) {
-    const BackendId chosen = choose_backend(*flow.service, choice);
+    return start_flow_to(worker, flow, choose_backend(*flow.service, choice), now);
+}
+
+BackendId start_flow_to(WorkerContext& worker, const Flow& flow, BackendId chosen, CoarseTime now) {
     // A reset of an unknown connection ends it; an entry would only wait for its timeout.
     if (chosen == null_backend || resets_connection(flow.parsed)) {
         return chosen;
@@ -23,6 +28,7 @@ BackendId start_flow(WorkerContext& worker, const Flow& flow, FlowHash choice, C
     }
     worker.stats.worker->flows_inserted.add(1);
     worker.stats.backends[chosen.value].flows.add(1);
+    note_flow_started(worker, flow.service->id);
     count_new_flow(worker.stats, flow.service->id, chosen);
     return chosen;
 }
@@ -35,7 +41,17 @@ BackendId move_flow(
     FlowHash choice,
     CoarseTime now
 ) {
-    const BackendId chosen = choose_backend(*flow.service, choice);
+    return move_flow_to(worker, slot, entry, flow, choose_backend(*flow.service, choice), now);
+}
+
+BackendId move_flow_to(
+    WorkerContext& worker,
+    FlowTable::Slot& slot,
+    const FlowEntry& entry,
+    const Flow& flow,
+    BackendId chosen,
+    CoarseTime now
+) {
     if (chosen != null_backend) {
         FlowTable::update(slot, chosen, first_state(flow.parsed), now);
         worker.stats.backends[entry.backend.value].flows.subtract(1);
@@ -45,8 +61,11 @@ BackendId move_flow(
     return chosen;
 }
 
-void forget_flow(WorkerContext& worker, FlowTable::Slot& slot, const FlowEntry& entry) {
+void forget_flow(
+    WorkerContext& worker, FlowTable::Slot& slot, const FlowEntry& entry, ServiceId service
+) {
     worker.flows.erase(slot);
+    note_flow_ended(worker, service);
     worker.stats.backends[entry.backend.value].flows.subtract(1);
 }
 

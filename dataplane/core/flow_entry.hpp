@@ -26,6 +26,9 @@ find_entry(const FlowTable& flows, const Snapshot& snapshot, const Flow& flow) {
 /// backend, or null_backend.
 BackendId start_flow(WorkerContext& worker, const Flow& flow, FlowHash choice, CoarseTime now);
 
+/// The same to a backend that is chosen already.
+BackendId start_flow_to(WorkerContext& worker, const Flow& flow, BackendId chosen, CoarseTime now);
+
 /// Gives the flow of an entry that it may not follow to another backend. If there is none, the
 /// entry stays.
 BackendId move_flow(
@@ -37,7 +40,19 @@ BackendId move_flow(
     CoarseTime now
 );
 
-/// Erases an entry.
-void forget_flow(WorkerContext& worker, FlowTable::Slot& slot, const FlowEntry& entry);
+/// The same to a backend that is chosen already.
+BackendId move_flow_to(
+    WorkerContext& worker,
+    FlowTable::Slot& slot,
+    const FlowEntry& entry,
+    const Flow& flow,
+    BackendId chosen,
+    CoarseTime now
+);
+
+/// Erases an entry of a flow of `service`.
+void forget_flow(
+    WorkerContext& worker, FlowTable::Slot& slot, const FlowEntry& entry, ServiceId service
+);
 
 } // namespace penstock

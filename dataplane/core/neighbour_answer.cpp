@@ -83,7 +83,7 @@ Verdict answer_neighbour_solicitation(
         return drop(DropReason::bad_neighbour_solicitation);
     }
     const Ipv6Bytes target = header_at<NeighbourMessage>(packet.data + parsed.l4).target;
-    if (!snapshot.is_vip(IpAddress::from_ipv6(target))) {
+    if (!snapshot.is_ours(IpAddress::from_ipv6(target))) {
         return {.kind = VerdictKind::kernel};
     }
     const Ipv6Bytes asker = header_at<Ipv6Header>(packet.data + parsed.l3).source;

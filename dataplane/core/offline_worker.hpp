@@ -6,7 +6,9 @@
 // Thread rule: one thread.
 #pragma once
 
+#include "dataplane/core/limit_state.hpp"
 #include "dataplane/core/line_memory.hpp"
+#include "dataplane/core/nat_state.hpp"
 #include "dataplane/core/pipeline.hpp"
 
 #include <cstddef>
@@ -30,6 +32,11 @@ public:
 
     [[nodiscard]] FragmentTracker& fragments() { return fragments_; }
 
+    [[nodiscard]] NatState& nat() { return *nat_; }
+
+    /// NAT flows that it has room for, resting ones included.
+    static constexpr std::size_t nat_flow_count = 4096;
+
     [[nodiscard]] NextHopTable& next_hops() { return *next_hops_; }
 
     [[nodiscard]] const WorkerCounters& counters() const { return *counters_; }
@@ -41,6 +48,10 @@ public:
 
 private:
     LineMemory fragment_memory_;
+    LineMemory nat_memory_;
+    LineMemory limit_memory_;
+    std::unique_ptr<NatState> nat_;
+    std::unique_ptr<LimitState> limits_;
     FlowTable flows_;
     FragmentTracker fragments_;
     std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();

@@ -3,6 +3,7 @@
 
 #include "dataplane/core/flow_choice.hpp"
 #include "dataplane/core/headers.hpp"
+#include "dataplane/core/nat_flow.hpp"
 #include "dataplane/core/neighbour_answer.hpp"
 #include "dataplane/core/quoted_packet.hpp"
 #include "dataplane/core/reply.hpp"
@@ -85,21 +86,6 @@ find_quoted_flow(const Packet& packet, const Snapshot& snapshot, Flow& flow) {
     return std::nullopt;
 }
 
-// The backend that a datagram's first fragment went to, here or at another worker.
-BackendId find_datagram(const WorkerContext& worker, FlowHash datagram) {
-    const BackendId own = worker.fragments.find(datagram);
-    if (own != null_backend) {
-        return own;
-    }
-    for (const WorkerTables& sibling : worker.siblings) {
-        const BackendId found = sibling.fragments->find(datagram);
-        if (found != null_backend) {
-            return found;
-        }
-    }
-    return null_backend;
-}
-
 std::optional<Verdict> follow_first_fragment(
     WorkerContext& worker,
     const Snapshot& snapshot,
@@ -163,6 +149,9 @@ std::optional<Verdict> decide_ip(
     if (snapshot.is_vip(destination)) {
         return decide_for_vip(worker, snapshot, now, packet, flow);
     }
+    if (snapshot.is_nat_source(destination)) {
+        return take_nat_reply(worker, snapshot, now, packet, parsed);
+    }
     if (is_icmp(parsed) && !parsed.fragment && snapshot.is_tunnel_source(destination) &&
         is_error(packet, parsed)) {
         return take_tunnel_error(worker, snapshot, now, packet, parsed);
@@ -200,6 +189,20 @@ bool look_up_service(const Packet& packet, const Snapshot& snapshot, Flow& flow)
         parsed.protocol
     );
     return true;
+}
+
+BackendId find_datagram(const WorkerContext& worker, FlowHash datagram) {
+    const BackendId own = worker.fragments.find(datagram);
+    if (own != null_backend) {
+        return own;
+    }
+    for (const WorkerTables& sibling : worker.siblings) {
+        const BackendId found = sibling.fragments->find(datagram);
+        if (found != null_backend) {
+            return found;
+        }
+    }
+    return null_backend;
 }
 
 FlowHash hash_datagram(const FlowHasher& hasher, const Packet& packet, const ParsedPacket& parsed) {

@@ -28,4 +28,8 @@ namespace penstock {
 [[nodiscard]] FlowHash
 hash_datagram(const FlowHasher& hasher, const Packet& packet, const ParsedPacket& parsed);
 
+/// The backend that a datagram's first fragment went to, here or at another worker; null_backend if
+/// it has not come.
+[[nodiscard]] BackendId find_datagram(const WorkerContext& worker, FlowHash datagram);
+
 } // namespace penstock

@@ -35,6 +35,8 @@ struct Packet {
     std::uint16_t headroom = 0; ///< writable bytes before `data`
     PortId rx_port;
     bool was_held = false; ///< it comes for the second time, and must not be held again
+    /// Workers that handed it over before: the caller keeps the number with the packet.
+    std::uint8_t hand_overs = 0;
 };
 
 enum class VerdictKind : std::uint8_t {
@@ -42,7 +44,11 @@ enum class VerdictKind : std::uint8_t {
     reply,   ///< answered by us: the packet now holds the answer, out of tx_port
     kernel,  ///< not ours: to the exception path of the port it came from
     drop,    ///< with a reason
-    hold,    ///< the caller keeps it in `held` until FragmentTracker::take_ready() names that
+    /// To the worker `worker`, as it came, which sends it through its own pipeline with
+    /// Packet::hand_overs one higher. Only where there are several workers, and then fewer times
+    /// than there are.
+    hand_over,
+    hold, ///< the caller keeps it in `held` until FragmentTracker::take_ready() names that
 };
 
 /// No service: of a packet that matched none.
@@ -53,6 +59,7 @@ struct Verdict {
     DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
     PortId tx_port;                              ///< meaningful if kind is forward or reply
     HeldSlot held;                               ///< meaningful if kind is hold
+    std::uint8_t worker = 0;                     ///< meaningful if kind is hand_over
     /// forward: largest layer-3 packet that may leave, if this one is larger: the caller cuts it
     /// (cut.hpp). 0: it leaves as it is.
     std::uint16_t cut_mtu = 0;

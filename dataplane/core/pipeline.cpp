@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/pipeline.hpp"
 
+#include "dataplane/core/admission.hpp"
 #include "dataplane/core/flow.hpp"
 #include "dataplane/core/flow_choice.hpp"
 #include "dataplane/core/flow_entry.hpp"
+#include "dataplane/core/nat_flow.hpp"
+#include "dataplane/core/nat_state.hpp"
 #include "dataplane/core/other_packets.hpp"
 #include "dataplane/core/parse.hpp"
 #include "dataplane/core/rewrite.hpp"
@@ -176,6 +179,9 @@ void rewrite_flows(
         }
         verdict.service = service_id;
         verdict.backend = flow.backend;
+        if (verdict.kind == VerdictKind::hand_over) [[unlikely]] {
+            continue; // another worker counts what becomes of it
+        }
         if (verdict.kind != VerdictKind::forward) [[unlikely]] {
             service.dropped_packets.add(1);
             continue;
@@ -194,6 +200,8 @@ void count_verdicts(WorkerCounters& counters, std::span<const Verdict> verdicts)
             counters.drops[static_cast<std::size_t>(verdict.reason)].add(1);
         } else if (verdict.kind == VerdictKind::reply) {
             counters.replies.add(1);
+        } else if (verdict.kind == VerdictKind::hand_over) {
+            counters.handed_over.add(1);
         }
     }
 }
@@ -231,10 +239,16 @@ void expire_flows(
         const bool expired = now.since(entry.last_seen) > snapshot->timeout_ticks(entry.state);
         if (expired) {
             worker.stats.backends[entry.backend.value].flows.subtract(1);
+            note_flow_ended(worker, snapshot->backend(entry.backend).service);
         }
         return expired;
     });
     worker.stats.worker->flows_expired.add(erased);
+
+    // As large a part of the NAT table.
+    const std::size_t all = worker.flows.bucket_count();
+    const std::size_t nat_flows = worker.nat->flows.capacity();
+    expire_nat(worker, *snapshot, now, ((buckets * nat_flows) + all - 1) / all);
     worker.stats.worker->flows.set(worker.flows.size());
 }
 

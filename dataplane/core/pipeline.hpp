@@ -21,6 +21,9 @@
 
 namespace penstock {
 
+struct LimitState;
+struct NatState;
+
 /// What a worker owns and the others may find() in.
 struct WorkerTables {
     const FlowTable* flows = nullptr;
@@ -37,6 +40,8 @@ struct WorkerContext {
     WorkerStats stats;
     std::span<const WorkerTables> siblings; ///< of the other workers, this one's not among them
     std::uint64_t now_ms = 0;               ///< the caller's clock, as of the last housekeeping
+    NatState* nat = nullptr;                ///< never null: this worker's alone
+    LimitState* limits = nullptr;           ///< the same
     ReplyBudget too_big_budget;             ///< this worker's alone
 };
 
@@ -54,7 +59,7 @@ void process_burst(
 
 /// Forgets flows idle for longer than their timeout, in the next part of the table, and datagrams
 /// that took too long; call it at every housekeeping. Looks at no more than `buckets` buckets of
-/// each.
+/// each, and at as large a part of the NAT table.
 void expire_flows(
     WorkerContext& worker, const Snapshot* snapshot, CoarseTime now, std::size_t buckets
 );

@@ -98,7 +98,7 @@ Verdict answer_arp(
         arp.hardware_length != sizeof(MacAddress) || arp.protocol_length != sizeof(Be32)) {
         return drop(DropReason::bad_arp);
     }
-    if (arp.operation != arp_request || !snapshot.is_vip(IpAddress::from_ipv4(arp.target_ip))) {
+    if (arp.operation != arp_request || !snapshot.is_ours(IpAddress::from_ipv4(arp.target_ip))) {
         return {.kind = VerdictKind::kernel};
     }
     const MacAddress asker = read_header<EthernetHeader>(packet.data).source;

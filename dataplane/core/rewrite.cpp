@@ -19,7 +19,7 @@ std::optional<DropReason> rewrite_for_backend(
     }
     std::uint8_t* const old_data = packet.data;
     std::uint8_t* const data = old_data - backend.outer_length;
-    if (backend.rewrite != Rewrite::mac_only) {
+    if (backend.outer_length != 0) {
         // The addresses are written anew below and the EtherType here; only VLAN tags move.
         if (parsed.l3 != sizeof(EthernetHeader)) [[unlikely]] {
             constexpr std::size_t addresses = 2 * sizeof(MacAddress);

@@ -9,15 +9,18 @@
 // Thread rule: immutable after construction; any thread may read.
 #pragma once
 
+#include "dataplane/core/access_list.hpp"
 #include "dataplane/core/desired_state.hpp"
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/identity.hpp"
 #include "dataplane/core/maglev.hpp"
+#include "dataplane/core/quic_lb.hpp"
 #include "dataplane/core/service_index.hpp"
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -59,6 +62,9 @@ struct ServicePolicy {
     std::uint16_t mss_clamp = 0; ///< host order
     bool toa = false;
     ServiceLimits limits;
+    const AccessList* global_access = nullptr; ///< null: none
+    const AccessList* access = nullptr;        ///< null: none
+    const QuicLbRouter* quic = nullptr;        ///< null: none
 };
 
 /// One service as the packet path sees it.
@@ -88,8 +94,15 @@ struct alignas(64) BackendEntry {
     std::uint16_t checksum_base = 0;   ///< one's complement sum of `outer`'s IPv4 header
     std::uint16_t port = 0;            ///< nat: the server's port, network order; 0: as it came
     /// Tunnels: the outer headers; length, DSCP, checksum and what the flow hash fills are 0. nat:
-    /// the server's address, 4 or 16 bytes.
+    /// the server's address, 16 bytes as IpAddress has them.
     std::array<std::uint8_t, 52> outer{};
+
+    /// REQUIRES: rewrite is nat.
+    [[nodiscard]] IpAddress nat_address() const {
+        std::array<std::uint8_t, 16> bytes;
+        std::memcpy(bytes.data(), outer.data(), bytes.size());
+        return IpAddress::from_ipv6(bytes);
+    }
 };
 
 static_assert(sizeof(BackendEntry) == 64);
@@ -110,6 +123,19 @@ public:
 
     /// True for every address that a service names, alone or in a prefix.
     [[nodiscard]] bool is_vip(const IpAddress& address) const { return index_.covers(address); }
+
+    /// True for the source addresses of NAT.
+    [[nodiscard]] bool is_nat_source(const IpAddress& address) const;
+
+    /// True for every address whose ARP and ND we answer: no kernel has it.
+    [[nodiscard]] bool is_ours(const IpAddress& address) const {
+        return is_vip(address) || is_nat_source(address);
+    }
+
+    /// Sorted, of one family.
+    [[nodiscard]] std::span<const IpAddress> nat_sources(Family family) const {
+        return family == Family::ipv4 ? nat_sources_ipv4_ : nat_sources_ipv6_;
+    }
 
     /// True for the source of our outer headers: a message about one of our own packets.
     [[nodiscard]] bool is_tunnel_source(const IpAddress& address) const;
@@ -133,7 +159,7 @@ public:
 
     [[nodiscard]] std::uint64_t generation() const { return generation_; }
 
-    /// For steering: what the workers must be sent. Sorted, each once.
+    /// For steering: what the workers must be sent, sources of NAT included. Sorted, each once.
     [[nodiscard]] const std::vector<IpPrefix>& vip_prefixes() const { return vip_prefixes_; }
 
     /// Those of them that are one address.
@@ -160,6 +186,13 @@ public:
     /// null.
     [[nodiscard]] std::shared_ptr<const MaglevTable> table_of(ServiceId service) const;
 
+    /// Likewise its access list.
+    [[nodiscard]] std::shared_ptr<const AccessList> access_of(ServiceId service) const;
+
+    [[nodiscard]] const std::shared_ptr<const AccessList>& global_access() const {
+        return global_access_;
+    }
+
 private:
     friend class SnapshotBuilder;
 
@@ -179,6 +212,11 @@ private:
     std::vector<IpAddress> vips_;
     TunnelSources tunnel_sources_;
     std::vector<Target> targets_;
+    std::vector<IpAddress> nat_sources_ipv4_;
+    std::vector<IpAddress> nat_sources_ipv6_;
+    std::shared_ptr<const AccessList> global_access_;         ///< may be null
+    std::vector<std::shared_ptr<const AccessList>> accesses_; ///< by ServiceId
+    std::vector<std::unique_ptr<const QuicLbRouter>> quic_routers_;
     std::vector<std::shared_ptr<const MaglevTable>> tables_; ///< by ServiceId
     BackendEntry unused_backend_;
 };

@@ -178,6 +178,7 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
     for (std::size_t index = 0; index < lcores_.worker_cpus.size(); ++index) {
         WorkerSetup setup;
         setup.index = index;
+        setup.worker_count = lcores_.worker_cpus.size();
         for (const auto& port : ports_->ports()) {
             setup.ports.push_back({
                 .id = port->description().id,

@@ -51,6 +51,12 @@ Worker::Worker(const WorkerSetup& setup)
       flows_(setup.flow_memory),
       fragment_memory_(FragmentTracker::memory_bytes()),
       fragments_(fragment_memory_.span()),
+      nat_memory_(NatTable::bytes_for(nat_flows_per_worker)),
+      limit_memory_(LimitState::memory_bytes()),
+      nat_(std::make_unique<NatState>(
+          nat_memory_.span(), nat_flows_per_worker, setup.index, setup.worker_count
+      )),
+      limits_(std::make_unique<LimitState>(limit_memory_.span(), setup.worker_count)),
       pool_(setup.pool),
       publication_(*setup.publication),
       context_{
@@ -61,6 +67,8 @@ Worker::Worker(const WorkerSetup& setup)
           .ports = setup.port_facts,
           .stats = setup.stats,
           .siblings = {},
+          .nat = nat_.get(),
+          .limits = limits_.get(),
           .too_big_budget = {},
       },
       ticks_per_us_(std::max<std::uint64_t>(1, ::rte_get_tsc_hz() / 1'000'000U)),
@@ -248,6 +256,10 @@ void Worker::dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& ver
         send(buffer, verdict.tx_port);
         return;
     }
+    case VerdictKind::hand_over:
+        // No worker has a ring yet.
+        drop(buffer, DropReason::hand_over_full);
+        return;
     case VerdictKind::hold:
         held_[verdict.held.index] = buffer;
         held_port_[verdict.held.index] = packet.rx_port;

@@ -12,6 +12,9 @@
 // never enters the kernel).
 #pragma once
 
+#include "dataplane/core/limit_state.hpp"
+#include "dataplane/core/line_memory.hpp"
+#include "dataplane/core/nat_state.hpp"
 #include "dataplane/core/packet.hpp"
 #include "dataplane/core/pipeline.hpp"
 #include "dataplane/core/publish.hpp"
@@ -21,6 +24,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -43,6 +47,7 @@ struct WorkerPort {
 
 struct WorkerSetup {
     std::size_t index = 0;
+    std::size_t worker_count = 1;
     std::vector<WorkerPort> ports;         ///< by PortId
     std::span<const PortFacts> port_facts; ///< by PortId; outlives the worker
     std::span<std::byte> flow_memory;      ///< of FlowTable::bytes_for(), zeroed
@@ -53,6 +58,9 @@ struct WorkerSetup {
     Publication<Snapshot>* publication = nullptr;
     bool is_adaptive = false; ///< may sleep when idle
 };
+
+/// NAT flows of one worker, resting ones included: 35 MB.
+inline constexpr std::size_t nat_flows_per_worker = 262144;
 
 class Worker {
 public:
@@ -116,6 +124,10 @@ private:
     FlowTable flows_;
     const LineMemory fragment_memory_;
     FragmentTracker fragments_;
+    const LineMemory nat_memory_;
+    const LineMemory limit_memory_;
+    const std::unique_ptr<NatState> nat_;
+    const std::unique_ptr<LimitState> limits_;
     std::vector<WorkerTables> siblings_;
     rte_mempool* const pool_;
     Publication<Snapshot>& publication_;

@@ -123,6 +123,7 @@ void check_burst(
             require(rig.sent[i].size() == frames[i].size(), "an answer is as long as its question");
             break;
         case VerdictKind::hold:
+        case VerdictKind::hand_over:
         case VerdictKind::kernel:
         case VerdictKind::drop:
             require(rig.sent[i] == frames[i], "what does not leave is untouched");

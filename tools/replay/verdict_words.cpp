@@ -18,6 +18,8 @@ std::string_view to_string(VerdictKind kind) {
         return "drop";
     case VerdictKind::hold:
         return "hold";
+    case VerdictKind::hand_over:
+        return "hand_over";
     }
     std::abort();
 }
@@ -42,6 +44,7 @@ std::string describe(const Verdict& verdict, const Destination& destination) {
     case VerdictKind::reply:
     case VerdictKind::kernel:
     case VerdictKind::hold:
+    case VerdictKind::hand_over:
         break;
     }
     return std::string(to_string(verdict.kind));
