@@ -73,44 +73,6 @@ counter(const CounterIndex& index, const Sample* sample, std::uint64_t Sample::*
     return sample == nullptr ? std::uint64_t{0} : sample->*member;
 }
 
-json::object make_probe(const config::ProbeConfig& probe, const ServiceKey& key) {
-    json::object object{
-        {"type", nullptr},
-        {"port", nullptr},
-        {"path", nullptr},
-        {"host", nullptr},
-        {"status", nullptr},
-        {"interval_ms", nullptr},
-        {"timeout_ms", nullptr},
-        {"fall", nullptr},
-        {"rise", nullptr},
-        {"jitter_percent", nullptr},
-    };
-    switch (probe.type) {
-    case config::ProbeType::none:
-        object["type"] = "none";
-        return object;
-    case config::ProbeType::tcp:
-        object["type"] = "tcp";
-        break;
-    case config::ProbeType::http:
-        object["type"] = "http";
-        object["path"] = probe.path;
-        object["host"] = probe.host.empty() ? key.vip.to_string() : probe.host;
-        object["status"] = fmt::format("{}-{}", probe.expect_status_min, probe.expect_status_max);
-        break;
-    }
-    if (probe.port) {
-        object["port"] = *probe.port;
-    }
-    object["interval_ms"] = probe.interval_ms;
-    object["timeout_ms"] = probe.timeout_ms;
-    object["fall"] = probe.fall;
-    object["rise"] = probe.rise;
-    object["jitter_percent"] = probe.jitter_percent;
-    return object;
-}
-
 json::object make_service(
     const Reconciler& reconciler,
     const ServiceSpec& service,
@@ -144,13 +106,23 @@ json::object make_service(
              {"drain", counts.drain},
              {"disabled", counts.disabled},
          }},
-        {"probe", make_probe(probe, service.key)},
+        {"probe", make_probe_view(probe, service.key)},
         {"flows",
          index.has_statistics() ? json::value(index.flows_of(service.key)) : json::value(nullptr)},
         {"packets", counter(index, sample, &ServiceSample::packets)},
         {"bytes", counter(index, sample, &ServiceSample::bytes)},
         {"new_flows", counter(index, sample, &ServiceSample::new_flows)},
         {"dropped_packets", counter(index, sample, &ServiceSample::dropped_packets)},
+    };
+}
+
+json::value make_report(const std::optional<AgentReport>& report) {
+    if (!report) {
+        return nullptr;
+    }
+    return json::object{
+        {"weight_percent", report->weight_percent},
+        {"admin", to_string(report->admin)},
     };
 }
 
@@ -181,6 +153,7 @@ json::object make_backend(
         {"health", to_string(backend.health)},
         {"reason", health.reason.empty() ? json::value(nullptr) : json::value(health.reason)},
         {"since", health.since ? json::value(format_rfc3339(*health.since)) : json::value(nullptr)},
+        {"report", make_report(health.report)},
         {"eligible", eligible},
         {"share",
          eligible ? static_cast<double>(backend.weight) / static_cast<double>(eligible_weight) : 0.0

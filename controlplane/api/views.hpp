@@ -69,6 +69,10 @@ make_services_view(const Reconciler& reconciler, const Statistics* statistics);
 
 /// `policy` of a service.
 [[nodiscard]] boost::json::object make_policy_view(const ServiceSpec& service);
+/// Every key of every type; null for what the probe's type does not have.
+[[nodiscard]] boost::json::object
+make_probe_view(const config::ProbeConfig& probe, const ServiceKey& key);
+
 
 [[nodiscard]] boost::json::object make_stats_view(const Statistics& statistics);
 [[nodiscard]] boost::json::object make_drops_view(const Statistics& statistics);

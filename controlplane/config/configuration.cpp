@@ -29,18 +29,6 @@ std::string_view to_string(HugepageMode value) {
     std::abort();
 }
 
-std::string_view to_string(ProbeType value) {
-    switch (value) {
-    case ProbeType::none:
-        return "none";
-    case ProbeType::tcp:
-        return "tcp";
-    case ProbeType::http:
-        return "http";
-    }
-    std::abort();
-}
-
 DesiredState to_desired_state(
     const Configuration& configuration, const FlowHashKey& key, std::uint64_t generation
 ) {

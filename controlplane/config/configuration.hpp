@@ -9,6 +9,7 @@
 #pragma once
 
 #include "controlplane/config/place.hpp"
+#include "controlplane/config/probe_config.hpp"
 #include "dataplane/core/desired_state.hpp"
 
 #include <cstdint>
@@ -85,25 +86,6 @@ struct DataplaneConfig {
     friend bool operator==(const DataplaneConfig&, const DataplaneConfig&) = default;
 };
 
-enum class ProbeType : std::uint8_t { none, tcp, http };
-
-/// probe = { … } of a service. Times in the file are strings with a unit ("2s", "500ms").
-struct ProbeConfig {
-    ProbeType type = ProbeType::tcp;       ///< a service without `probe` gets a TCP connect
-    std::optional<std::uint16_t> port;     ///< nothing: the backend's
-    std::string path = "/";                ///< http
-    std::string host;                      ///< http: the Host header; empty: the VIP
-    std::uint16_t expect_status_min = 200; ///< http: `status = "200-399"` or a number
-    std::uint16_t expect_status_max = 399;
-    std::uint32_t interval_ms = 2000;
-    std::uint32_t timeout_ms = 1000;
-    std::uint16_t fall = 3;
-    std::uint16_t rise = 2;
-    std::uint16_t jitter_percent = 10;
-
-    friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
-};
-
 /// A service with what only the control plane needs of it. `spec.backends[*].health` is unknown, or
 /// up for a service with probe type none.
 struct ServiceConfig {
@@ -130,7 +112,6 @@ struct Configuration {
 // The words of the file for the enumerations above.
 [[nodiscard]] std::string_view to_string(IdleMode value);
 [[nodiscard]] std::string_view to_string(HugepageMode value);
-[[nodiscard]] std::string_view to_string(ProbeType value);
 
 /// The declaration of this configuration at `generation`, before overrides and health.
 [[nodiscard]] DesiredState to_desired_state(

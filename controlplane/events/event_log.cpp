@@ -44,11 +44,12 @@ spdlog::level::level_enum to_level(EventSeverity severity) {
 } // namespace
 
 std::string_view to_string(EventType type) {
-    static constexpr std::array<std::string_view, 20> names{
+    static constexpr std::array<std::string_view, 21> names{
         "started",
         "stopping",
         "backend-health",
         "health-live",
+        "backend-report",
         "backend-admin",
         "service-state",
         "config-applied",

@@ -24,6 +24,7 @@ enum class EventType : std::uint8_t {
     stopping,
     backend_health, ///< the probes changed their mind
     health_live,    ///< the dataplane forwards by that change
+    backend_report, ///< its agent says something else than before
     backend_admin,
     service_state,
     config_applied,

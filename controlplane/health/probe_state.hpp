@@ -12,6 +12,7 @@
 // Thread rule: plain object, no clock, no I/O: the caller passes the time.
 #pragma once
 
+#include "controlplane/health/probe_result.hpp"
 #include "controlplane/wall_time.hpp"
 #include "dataplane/core/desired_state.hpp"
 
@@ -20,17 +21,6 @@
 #include <string>
 
 namespace penstock {
-
-enum class ProbeOutcome : std::uint8_t {
-    good,
-    bad,
-    inconclusive, ///< the probe could not be made for a reason of our own
-};
-
-struct ProbeResult {
-    ProbeOutcome outcome = ProbeOutcome::inconclusive;
-    std::string detail; ///< "http 503", "tcp connect refused"
-};
 
 struct HealthTransition {
     Health from = Health::unknown;
@@ -55,6 +45,9 @@ public:
     std::optional<HealthTransition> record(const ProbeResult& result, WallTime now);
 
     [[nodiscard]] Health health() const { return health_; }
+
+    /// Undecided: nothing is known yet, or the last results speak against what is.
+    [[nodiscard]] bool is_changing() const { return health_ == Health::unknown || contrary_ > 0; }
 
     /// Why it is so, and what the probes say against it meanwhile. Empty before the first result.
     [[nodiscard]] std::string reason() const;

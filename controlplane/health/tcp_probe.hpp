@@ -1,32 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// A TCP probe: one connect, then a close by RST, so that ten thousand probes leave no TIME_WAIT
+// TCP probes: one connect each, then a close by RST, so that ten thousand probes leave no TIME_WAIT
 // behind.
 //
-// Thread rule: the loop's thread.
+// They are the ones that there are ten thousand of, so they do not pay for generality: all sockets
+// wait in one epoll instance that the loop watches as a single descriptor, and one timer serves all
+// deadlines. What remains is what the kernel asks for a connect (docs/performance.md).
+//
+// Thread rule: the loop's thread. Must be destroyed before the loop.
 #pragma once
 
-#include "controlplane/health/probe_state.hpp"
-#include "dataplane/core/desired_state.hpp"
+#include "controlplane/health/probe_request.hpp"
+#include "controlplane/health/probe_result.hpp"
 
 #include <boost/asio/io_context.hpp>
-#include <chrono>
-#include <functional>
+#include <memory>
 
 namespace penstock {
 
-using ProbeDone = std::move_only_function<void(ProbeResult)>;
+class TcpProber {
+public:
+    explicit TcpProber(boost::asio::io_context& loop);
+    TcpProber(const TcpProber&) = delete;
+    TcpProber& operator=(const TcpProber&) = delete;
+    /// Ends running probes without a result.
+    ~TcpProber();
 
-/// Connects to `backend` and calls `done` once, never from within this call, after at most
-/// `timeout`.
-void start_tcp_probe(
-    boost::asio::io_context& loop,
-    const BackendKey& backend,
-    std::chrono::milliseconds timeout,
-    ProbeDone done
-);
+    /// Connects to `request.target` and calls `done` once, never from within this call, at most 10
+    /// ms after the timeout.
+    void start(const ProbeRequest& request, ProbeDone done);
 
-/// What a connect error says: about the backend (bad) or about us (inconclusive: descriptors,
-/// memory, local ports). `system_errno` is an errno value.
-[[nodiscard]] ProbeResult describe_connect_error(int system_errno);
+private:
+    class Attempts;
+    std::shared_ptr<Attempts> attempts_; ///< its handlers may outlive this by a turn of the loop
+};
 
 } // namespace penstock

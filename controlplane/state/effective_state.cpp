@@ -9,7 +9,7 @@ namespace penstock {
 DesiredState make_effective_state(
     const config::Configuration& configuration,
     const Overrides& overrides,
-    const FindHealth& find_health,
+    const FindCondition& find_condition,
     const FlowHashKey& key,
     std::uint64_t generation
 ) {
@@ -17,12 +17,18 @@ DesiredState make_effective_state(
     for (ServiceSpec& service : state.services) {
         for (BackendSpec& backend : service.backends) {
             const BackendRef ref{.service = service.key, .backend = backend.key};
-            if (const auto found = overrides.find(ref); found != overrides.end()) {
+            const auto found = overrides.find(ref);
+            OperatorWord word;
+            if (found != overrides.end()) {
+                word = {
+                    .has_admin = found->second.admin.has_value(),
+                    .has_weight = found->second.weight.has_value(),
+                };
                 backend.admin = found->second.admin.value_or(backend.admin);
                 backend.weight = found->second.weight.value_or(backend.weight);
             }
-            if (const auto health = find_health(ref)) {
-                backend.health = *health;
+            if (const auto condition = find_condition(ref)) {
+                lay_condition(backend, *condition, word);
             }
         }
     }

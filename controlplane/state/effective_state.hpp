@@ -7,6 +7,7 @@
 
 #include "controlplane/backend_ref.hpp"
 #include "controlplane/config/configuration.hpp"
+#include "controlplane/health/backend_condition.hpp"
 #include "controlplane/state/overrides.hpp"
 #include "dataplane/core/desired_state.hpp"
 
@@ -19,14 +20,14 @@
 
 namespace penstock {
 
-/// Health as the probes know it; nothing for a backend that is not probed.
-using FindHealth = std::function<std::optional<Health>(const BackendRef&)>;
+/// How the probes and its agent find a backend; nothing for one that is not probed.
+using FindCondition = std::function<std::optional<BackendCondition>(const BackendRef&)>;
 
-/// The declaration with the operator's overrides and the probes' health laid over it.
+/// The declaration with the operator's overrides and the probes' findings laid over it.
 [[nodiscard]] DesiredState make_effective_state(
     const config::Configuration& configuration,
     const Overrides& overrides,
-    const FindHealth& find_health,
+    const FindCondition& find_condition,
     const FlowHashKey& key,
     std::uint64_t generation
 );

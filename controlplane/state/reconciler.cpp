@@ -33,15 +33,19 @@ Reconciler::Reconciler(
       loaded_(std::move(setup.loaded)),
       health_(
           loop,
-          [this](const BackendRef& ref, const HealthTransition& transition) {
-              handle_transition(ref, transition);
-          }
+          {.transition = [this](
+                             const BackendRef& ref, const HealthTransition& transition
+                         ) { handle_transition(ref, transition); },
+           .report = [this](
+                         const BackendRef& ref, const AgentReport& report
+                     ) { handle_report(ref, report); }}
       ),
       link_(loop, std::move(setup.dataplane_socket), *this),
       probe_start_timer_(loop),
       waiter_timer_(loop),
       refused_timer_(loop),
       trial_timer_(loop),
+      policy_timer_(loop),
       key_(loaded_.flow_hash_key),
       overrides_(std::move(loaded_.overrides)),
       last_generation_(loaded_.generation),
@@ -284,7 +288,7 @@ void Reconciler::rebuild_desired() {
     desired_ = make_effective_state(
         newest().configuration,
         overrides_,
-        [this](const BackendRef& ref) { return health_.health(ref); },
+        [this](const BackendRef& ref) { return find_condition(ref); },
         key_,
         last_generation_
     );
@@ -308,9 +312,9 @@ void Reconciler::set_probe_targets() {
             if (service.probe.type == config::ProbeType::none) {
                 continue;
             }
-            config::ProbeConfig probe = service.probe;
-            if (probe.host.empty()) {
-                probe.host = default_host(service.spec.key);
+            auto probe = std::make_shared<config::ProbeConfig>(service.probe);
+            if (probe->host.empty()) {
+                probe->host = default_host(service.spec.key);
             }
             for (const BackendSpec& backend : service.spec.backends) {
                 const BackendRef ref{.service = service.spec.key, .backend = backend.key};
@@ -324,6 +328,14 @@ void Reconciler::set_probe_targets() {
         list.push_back(std::move(target));
     }
     health_.set_targets(list);
+}
+
+std::optional<BackendCondition> Reconciler::find_condition(const BackendRef& ref) const {
+    const auto health = health_.health(ref);
+    if (!health) {
+        return std::nullopt;
+    }
+    return BackendCondition{.health = *health, .report = health_.report(ref)};
 }
 
 const BackendSpec* Reconciler::find_desired(const BackendRef& ref) const {
@@ -360,7 +372,12 @@ HealthView Reconciler::health_of(const BackendRef& ref) const {
     if (auto view = health_.view(ref)) {
         return std::move(*view);
     }
-    return {.health = Health::up, .reason = "not probed (probe type none)", .since = std::nullopt};
+    return {
+        .health = Health::up,
+        .reason = "not probed (probe type none)",
+        .since = std::nullopt,
+        .report = std::nullopt
+    };
 }
 
 std::string Reconciler::restart_reason() const {

@@ -169,6 +169,9 @@ private:
     [[nodiscard]] const BackendSpec* find_desired(const BackendRef& ref) const;
     void finish_unchanged(DeclarationPtr same, ChangeDone done);
     void handle_transition(const BackendRef& ref, const HealthTransition& transition);
+    void handle_report(const BackendRef& ref, const AgentReport& report);
+    void push_policy_soon();
+    [[nodiscard]] std::optional<BackendCondition> find_condition(const BackendRef& ref) const;
     void announce_services();
     void announce_service(const ServiceSpec& service);
     void patch_live(const std::vector<HealthChange>& changes);
@@ -233,6 +236,7 @@ private:
     boost::asio::steady_timer waiter_timer_;
     boost::asio::steady_timer refused_timer_;
     boost::asio::steady_timer trial_timer_;
+    boost::asio::steady_timer policy_timer_;
 
     FlowHashKey key_;
     Overrides overrides_;
@@ -248,7 +252,8 @@ private:
         places_; ///< service and backend in desired_
     std::optional<DesiredState> live_;
     bool whole_needed_ = true;
-    bool is_retry_pending_ = false; ///< refused_timer_ runs
+    bool is_retry_pending_ = false;  ///< refused_timer_ runs
+    bool is_policy_pending_ = false; ///< policy_timer_ runs
     std::optional<UnderWay> under_way_;
     std::map<BackendRef, Health> flips_; ///< not yet sent
     std::vector<Waiter> waiters_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace penstock {
@@ -12,6 +13,10 @@ namespace penstock {
 namespace {
 
 constexpr std::chrono::seconds live_wait{5};
+
+// Weights that change by themselves make one new generation a second at most, however many they
+// are.
+constexpr std::chrono::seconds policy_pause{1};
 
 } // namespace
 
@@ -35,6 +40,43 @@ void Reconciler::handle_transition(const BackendRef& ref, const HealthTransition
     flips_[ref] = transition.to;
     announce_service(service);
     push();
+}
+
+void Reconciler::handle_report(const BackendRef& ref, const AgentReport& report) {
+    const auto found = places_.find(ref);
+    if (found == places_.end()) {
+        return;
+    }
+    const ServiceSpec& service = desired_.services[found->second.first];
+    events_.record(
+        {.type = EventType::backend_report,
+         .service = service.name,
+         .backend = service.backends[found->second.second].name,
+         .to = describe(report),
+         .reason = "its agent says so"}
+    );
+    push_policy_soon();
+}
+
+void Reconciler::push_policy_soon() {
+    if (std::exchange(is_policy_pending_, true)) {
+        return;
+    }
+    policy_timer_.expires_after(policy_pause);
+    policy_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) {
+            return;
+        }
+        is_policy_pending_ = false;
+        if (auto saved = take_next_generation(); !saved) {
+            ++last_generation_; // as in link_ready(): a later start learns it from the dataplane
+            spdlog::warn("generation {} not saved: {}", last_generation_, to_string(saved.error()));
+        }
+        rebuild_desired();
+        announce_services();
+        whole_needed_ = true;
+        push();
+    });
 }
 
 void Reconciler::announce_services() {

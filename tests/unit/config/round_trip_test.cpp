@@ -2,6 +2,8 @@
 // This file is long because every key has its random value and its way to be written.
 // A property: random values, written as a file by somebody who knows nothing of the parser, are
 // read back as these values.
+//
+// This file is long because every key of the file has its writer here, apart from the reader.
 #include "tests/unit/config/sample.hpp"
 
 #include <fmt/format.h>
@@ -115,26 +117,75 @@ private:
         return out;
     }
 
+    void exchange(ProbeConfig& out) {
+        if (out.type == ProbeType::udp) {
+            out.send = std::string("\xff\0x", 3);
+            out.expect = chance() ? "pong\n" : "";
+        } else if (out.type == ProbeType::dns) {
+            out.query = "www.example.org";
+            out.record = chance() ? DnsRecord::a : DnsRecord::aaaa;
+            out.rcode = static_cast<std::uint8_t>(number(0, 5));
+            if (out.rcode == 0 && chance()) {
+                out.answer =
+                    IpAddress::parse(out.record == DnsRecord::a ? "192.0.2.7" : "2001:db8::7");
+            }
+        } else if (out.type == ProbeType::script) {
+            out.command = {"/usr/bin/check", "-v \"x\""};
+            out.user = "nobody";
+        } else if (out.type == ProbeType::agent) {
+            out.port = short_number(1, 65535);
+            out.send = chance() ? "web-1\r\n" : "";
+        }
+    }
+
+    void http(ProbeConfig& out) {
+        out.host = chance() ? "www.example.org:8080" : "";
+        if (chance()) {
+            out.headers = {
+                {.name = "X-Probe", .value = "a \"b\""}, {.name = "Accept", .value = "*"}
+            };
+        }
+        if (out.type == ProbeType::grpc) {
+            out.tls = chance();
+            out.grpc_service = chance() ? "shop.v1.Cart" : "";
+        } else {
+            out.method = chance() ? "POST" : "GET";
+            out.path = fmt::format("/health?x={}", number(0, 1000));
+            out.expect_status_min = short_number(100, 300);
+            out.expect_status_max = short_number(out.expect_status_min, 599);
+            out.body = chance() ? "all is well" : "";
+            out.http2 = chance();
+        }
+        if (out.tls || out.type == ProbeType::https) {
+            out.tls_verify = chance();
+            out.tls_name = chance() ? "www.example.org" : "";
+            out.tls_ca = out.tls_verify && chance() ? "/etc/ssl/ca.pem" : "";
+        }
+    }
+
     ProbeConfig probe() {
         ProbeConfig out;
-        out.type = static_cast<ProbeType>(number(0, 2));
+        out.type = static_cast<ProbeType>(number(0, 9));
         if (out.type == ProbeType::none) {
             return out;
         }
-        if (chance()) {
+        if (chance() && out.type != ProbeType::icmp && out.type != ProbeType::script) {
             out.port = short_number(1, 65535);
         }
-        if (out.type == ProbeType::http) {
-            out.path = fmt::format("/health?x={}", number(0, 1000));
-            out.host = chance() ? "www.example.org:8080" : "";
-            out.expect_status_min = short_number(100, 300);
-            out.expect_status_max = short_number(out.expect_status_min, 599);
+        if (chance() && out.type != ProbeType::agent && out.type != ProbeType::script) {
+            out.via = ProbeVia::vip;
         }
+        if (speaks_http(out.type)) {
+            http(out);
+        }
+        exchange(out);
         out.interval_ms = number(100, 3600000);
         out.timeout_ms = number(10, out.interval_ms);
+        out.fast_interval_ms = chance() ? number(100, out.interval_ms) : 0;
         out.fall = short_number(1, 100);
         out.rise = short_number(1, 100);
         out.jitter_percent = short_number(0, 50);
+        out.concurrency = chance() ? short_number(1, 1024) : std::uint16_t{0};
         return out;
     }
 
@@ -322,29 +373,103 @@ std::string write_dataplane(const Configuration& configuration) {
     return out;
 }
 
+std::string write_hex(const std::string& bytes) {
+    std::string out;
+    for (const char byte : bytes) {
+        out += fmt::format("{:02X}", static_cast<unsigned char>(byte));
+    }
+    return out;
+}
+
+std::string write_http(const ProbeConfig& probe) {
+    std::string out;
+    const auto add = [&out](std::string_view key, const std::string& text) {
+        out += text.empty() ? "" : fmt::format(", {} = {}", key, write_string(text));
+    };
+    add("host", probe.host);
+    if (!probe.headers.empty()) {
+        out += ", headers = {";
+        for (const HttpHeader& header : probe.headers) {
+            out += fmt::format(
+                "{}{} = {}",
+                &header == probe.headers.data() ? " " : ", ",
+                header.name,
+                write_string(header.value)
+            );
+        }
+        out += " }";
+    }
+    if (probe.type == ProbeType::grpc) {
+        out += fmt::format(", tls = {}", probe.tls);
+        add("grpc_service", probe.grpc_service);
+    } else {
+        add("method", probe.method);
+        add("path", probe.path);
+        add("status", fmt::format("{}-{}", probe.expect_status_min, probe.expect_status_max));
+        add("body", probe.body);
+        out += fmt::format(", http2 = {}", probe.http2);
+    }
+    if (probe.tls || probe.type == ProbeType::https) {
+        out += fmt::format(", tls_verify = {}", probe.tls_verify);
+        add("tls_name", probe.tls_name);
+        add("tls_ca", probe.tls_ca);
+    }
+    return out;
+}
+
+std::string write_exchange(const ProbeConfig& probe) {
+    std::string out;
+    if (!probe.send.empty()) {
+        out += fmt::format(", send_hex = \"{}\"", write_hex(probe.send));
+    }
+    if (!probe.expect.empty()) {
+        out += fmt::format(", expect_hex = \"{}\"", write_hex(probe.expect));
+    }
+    if (probe.type == ProbeType::dns) {
+        out += fmt::format(
+            ", query = \"{}\", record = \"{}\", rcode = \"{}\"",
+            probe.query,
+            to_string(probe.record),
+            describe_rcode(probe.rcode)
+        );
+        out += probe.answer ? fmt::format(", answer = \"{}\"", probe.answer->to_string()) : "";
+    }
+    if (probe.type == ProbeType::script) {
+        out += fmt::format(
+            ", command = [{}, {}], user = \"{}\"",
+            write_string(probe.command.at(0)),
+            write_string(probe.command.at(1)),
+            probe.user
+        );
+    }
+    return out;
+}
+
 std::string write_probe(const ProbeConfig& probe) {
     std::string out = fmt::format("probe = {{ type = \"{}\"", to_string(probe.type));
+    if (probe.type == ProbeType::none) {
+        return out + " }\n";
+    }
     if (probe.port) {
         out += fmt::format(", port = {}", *probe.port);
     }
-    if (probe.type == ProbeType::http) {
-        out += fmt::format(
-            ", path = \"{}\", status = \"{}-{}\"",
-            probe.path,
-            probe.expect_status_min,
-            probe.expect_status_max
-        );
-        out += probe.host.empty() ? "" : fmt::format(", host = \"{}\"", probe.host);
+    if (probe.via == ProbeVia::vip) {
+        out += ", via = \"vip\"";
     }
-    if (probe.type != ProbeType::none) {
-        out += fmt::format(
-            ", interval = \"{}ms\", timeout = \"{}ms\", fall = {}, rise = {}, jitter = {}",
-            probe.interval_ms,
-            probe.timeout_ms,
-            probe.fall,
-            probe.rise,
-            probe.jitter_percent
-        );
+    out += speaks_http(probe.type) ? write_http(probe) : write_exchange(probe);
+    out += fmt::format(
+        ", interval = \"{}ms\", timeout = \"{}ms\", fall = {}, rise = {}, jitter = {}",
+        probe.interval_ms,
+        probe.timeout_ms,
+        probe.fall,
+        probe.rise,
+        probe.jitter_percent
+    );
+    if (probe.fast_interval_ms != 0) {
+        out += fmt::format(", fast_interval = \"{}ms\"", probe.fast_interval_ms);
+    }
+    if (probe.concurrency != 0) {
+        out += fmt::format(", concurrency = {}", probe.concurrency);
     }
     return out + " }\n";
 }

@@ -37,11 +37,14 @@ private:
 std::optional<ProbeResult> probe(boost::asio::io_context& loop, HttpProber& prober) {
     // Nobody listens on port 1 of loopback.
     std::optional<ProbeResult> result;
+    auto config = std::make_shared<config::ProbeConfig>();
+    config->type = config::ProbeType::http;
+    config->host = "h";
     prober.start(
-        {.backend = {.address = *IpAddress::parse("127.0.0.1"), .port = 1},
-         .path = "/",
-         .host = "h",
-         .timeout = 1000ms},
+        {.ref = {},
+         .target = {.address = *IpAddress::parse("127.0.0.1"), .port = 1},
+         .probe = std::move(config),
+         .mark = 0},
         [&](const ProbeResult& found) {
             result = found;
             loop.stop();

@@ -41,7 +41,9 @@ BackendRef ref_of(const config::Configuration& configuration, std::size_t index)
     return {.service = service.key, .backend = service.backends.at(index).key};
 }
 
-const FindHealth all_up = [](const BackendRef&) { return Health::up; };
+const FindCondition all_up = [](const BackendRef&) {
+    return BackendCondition{.health = Health::up, .report = std::nullopt};
+};
 
 TEST(EffectiveState, LaysOverridesAndHealthOverTheConfiguration) {
     const auto configuration = parse();
@@ -50,7 +52,11 @@ TEST(EffectiveState, LaysOverridesAndHealthOverTheConfiguration) {
         configuration,
         {{ref_of(configuration, 1),
           Override{.admin = AdminState::drain, .weight = {}, .actor = {}, .since = {}}}},
-        [&](const BackendRef& ref) { return ref == first ? Health::up : Health::down; },
+        [&](const BackendRef& ref) {
+            return BackendCondition{
+                .health = ref == first ? Health::up : Health::down, .report = std::nullopt
+            };
+        },
         {1, 2, 3},
         7
     );
