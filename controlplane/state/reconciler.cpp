@@ -254,11 +254,12 @@ PlanInput Reconciler::make_plan_input(config::Configuration after) const {
     DesiredState desired_after = make_effective_state(
         after,
         overrides_,
-        [this](const BackendRef& ref) -> std::optional<Health> {
-            if (const BackendSpec* known = find_desired(ref)) {
-                return known->health;
-            }
-            return Health::up;
+        [this](const BackendRef& ref) -> std::optional<BackendCondition> {
+            const BackendSpec* known = find_desired(ref);
+            return BackendCondition{
+                .health = known == nullptr ? Health::up : known->health,
+                .report = health_.report(ref),
+            };
         },
         key_,
         desired_.generation + 1
