@@ -53,6 +53,7 @@ Reconciler::Reconciler(
       confirmation_(std::move(loaded_.confirmation)),
       set_aside_(std::move(loaded_.set_aside)) {
     dataplane_.since = std::chrono::system_clock::now();
+    health_.set_marks([this](const BackendRef& ref) { return probe_paths_.find_mark(ref); });
 }
 
 Reconciler::~Reconciler() = default;
@@ -305,6 +306,7 @@ void Reconciler::rebuild_desired() {
 void Reconciler::set_probe_targets() {
     // Both: what is in force must stay watched until the candidate is.
     std::map<BackendRef, ProbeTarget> targets;
+    std::map<BackendRef, bpf::ProbeTarget> ways;
     for (const DeclarationPtr& declaration : {candidate_, current_}) {
         if (!declaration) {
             continue;
@@ -320,11 +322,14 @@ void Reconciler::set_probe_targets() {
             for (const BackendSpec& backend : service.spec.backends) {
                 const BackendRef ref{.service = service.spec.key, .backend = backend.key};
                 targets.try_emplace(ref, ProbeTarget{.ref = ref, .probe = probe});
+                if (const auto way = find_way(service, backend)) {
+                    ways.try_emplace(ref, *way);
+                }
             }
         }
     }
+    probe_paths_.set_targets(ways);
     std::vector<ProbeTarget> list;
-    list.reserve(targets.size());
     for (auto& [ref, target] : targets) {
         list.push_back(std::move(target));
     }

@@ -22,6 +22,7 @@
 #include "controlplane/dataplane_link/dataplane_link.hpp"
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/health/health_checker.hpp"
+#include "controlplane/health/probe_paths.hpp"
 #include "controlplane/state/change.hpp"
 #include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/declaration.hpp"
@@ -230,6 +231,7 @@ private:
     EventLog& events_;
     std::string config_file_;
     LoadedState loaded_; ///< emptied by start()
+    ProbePaths probe_paths_;
     HealthChecker health_;
     DataplaneLink link_;
     boost::asio::steady_timer probe_start_timer_;

@@ -154,7 +154,7 @@ def test_a_meson_test_that_is_no_gtest_fails_its_suite(tmp_path, monkeypatch, ca
 PYTEST_FILES = {
     "bpf": {"test_decap_traffic"},
     "e2e": {"test_backend_health", "test_controlplane_crash", "test_dataplane_restart", "test_drain", "test_forwarding",
-            "test_hostile_control", "test_l2dsr", "test_reload", "test_start_errors"},
+            "test_hostile_control", "test_l2dsr", "test_probe_by_vip", "test_reload", "test_start_errors"},
     "golden": {"test_dataplane", "test_packets"},
     "tidy": {"test_clang_tidy", "test_docs", "test_headers", "test_includes", "test_lengths", "test_runner",
              "test_style", "test_worker_calls"},
