@@ -4,6 +4,8 @@
 #include "controlplane/api/json_body.hpp"
 #include "controlplane/api/problems.hpp"
 
+#include <algorithm>
+#include <boost/json/array.hpp>
 #include <fmt/format.h>
 #include <utility>
 
@@ -13,16 +15,49 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::uint64_t max_page = 65536; ///< more than there can be
+
 HttpResponse no_such_service(std::string_view name) {
     return not_found(fmt::format("there is no service '{}'", name), "GET /v1/services lists them");
 }
 
+/// The part of the list `name` that was asked for, with `total` and where the next part begins. Nothing if
+/// offset or limit is no number.
+std::optional<json::object>
+cut_page(json::object document, std::string_view name, const Target& target) {
+    const auto offset = find_number(target, "offset", 0, max_page);
+    const auto limit = find_number(target, "limit", max_page, max_page);
+    if (!offset || !limit || *limit == 0) {
+        return std::nullopt;
+    }
+    json::array& all = document[name].as_array();
+    const std::size_t total = all.size();
+    const std::size_t begin = std::min<std::size_t>(*offset, total);
+    const std::size_t end = std::min<std::size_t>(begin + *limit, total);
+    if (begin > 0 || end < total) {
+        all.erase(all.begin() + static_cast<std::ptrdiff_t>(end), all.end());
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(begin));
+    }
+    document["total"] = total;
+    document["next"] = end < total ? json::value(end) : json::value(nullptr);
+    return document;
+}
+
+HttpResponse
+make_page_response(json::object document, std::string_view name, const Target& target) {
+    auto page = cut_page(std::move(document), name, target);
+    return page ? make_json_response(*page) : bad_request("offset is a number, limit 1 to 65536");
+}
+
 } // namespace
 
-void Api::get_services(Call /*call*/, Respond respond) {
+void Api::get_services(Call call, Respond respond) {
     const auto statistics = read_statistics();
-    respond(make_json_response(make_services_view(reconciler_, statistics ? &*statistics : nullptr))
-    );
+    respond(make_page_response(
+        make_services_view(reconciler_, statistics ? &*statistics : nullptr),
+        "services",
+        call.target
+    ));
 }
 
 void Api::get_service(Call call, Respond respond) {
@@ -37,12 +72,15 @@ void Api::get_backends(Call call, Respond respond) {
     const auto statistics = read_statistics();
     const auto asked = call.target.parameters.find("service");
     const bool one = asked != call.target.parameters.end();
-    const json::value view = make_backends_view(
+    json::value view = make_backends_view(
         reconciler_,
         statistics ? &*statistics : nullptr,
         one ? std::optional<std::string_view>(asked->second) : std::nullopt
     );
-    respond(view.is_null() ? no_such_service(asked->second) : make_json_response(view));
+    respond(
+        view.is_null() ? no_such_service(asked->second)
+                       : make_page_response(std::move(view.as_object()), "backends", call.target)
+    );
 }
 
 void Api::post_drain(Call call, Respond respond) {

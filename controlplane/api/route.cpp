@@ -9,8 +9,17 @@ namespace penstock {
 
 namespace {
 
-constexpr std::array<QueryParameter, 1> backend_parameters{{
+constexpr QueryParameter offset_parameter{
+    "offset", ParameterKind::number, "Begin with this one, from 0: `next` of the reply before."
+};
+constexpr QueryParameter limit_parameter{
+    "limit", ParameterKind::number, "At most so many; all without it."
+};
+constexpr std::array<QueryParameter, 2> page_parameters{{offset_parameter, limit_parameter}};
+constexpr std::array<QueryParameter, 3> backend_parameters{{
     {"service", ParameterKind::text, "Only the backends of this service."},
+    offset_parameter,
+    limit_parameter,
 }};
 constexpr std::array<QueryParameter, 4> event_parameters{{
     {"after", ParameterKind::number, "Only events with a higher sequence number."},
@@ -93,6 +102,7 @@ constexpr std::array<Route, 9> backend_routes{{
      .operation = "listServices",
      .role = Role::view,
      .summary = "Every service",
+     .parameters = page_parameters,
      .answer = &Api::get_services},
     {.method = "GET",
      .path = "/v1/services/{service}",

@@ -218,6 +218,15 @@ json::array list_problems(
     if (std::string restart = reconciler.restart_reason(); !restart.empty()) {
         problems.push_back(json::value(std::move(restart)));
     }
+    if (const auto& trial = reconciler.confirmation()) {
+        problems.push_back(json::value(fmt::format(
+            "a configuration is on trial: without 'penstock confirm' number {} of the history "
+            "comes "
+            "back at {}",
+            trial->back_to,
+            format_rfc3339(trial->deadline)
+        )));
+    }
     for (const std::string& sentence : reconciler.set_aside()) {
         problems.push_back(json::value(sentence));
     }

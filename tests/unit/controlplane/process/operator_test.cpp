@@ -183,6 +183,21 @@ private:
     std::string text_;
 };
 
+TEST_F(PenstockCpPair, BackendsComeInPages) {
+    start_cp();
+    const json::object first = request("GET", "/v1/backends?limit=1").object();
+    EXPECT_EQ(first.at("backends").as_array().size(), 1U);
+    EXPECT_EQ(first.at("total"), 2);
+    EXPECT_EQ(first.at("next"), 1);
+    const json::object second =
+        request("GET", "/v1/backends?service=web&limit=1&offset=1").object();
+    EXPECT_EQ(second.at("backends").at(0).at("name"), "b1");
+    EXPECT_TRUE(second.at("next").is_null());
+    EXPECT_TRUE(request("GET", "/v1/backends?offset=9").object().at("backends").as_array().empty());
+    EXPECT_EQ(request("GET", "/v1/services").object().at("total"), 1);
+    EXPECT_EQ(request("GET", "/v1/services?limit=0").status, 400);
+}
+
 TEST_F(PenstockCpPair, EventsAreStreamed) {
     start_cp();
     ASSERT_TRUE(wait_until([&] { return both_up(); }));

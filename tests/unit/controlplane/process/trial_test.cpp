@@ -28,6 +28,7 @@ TEST_F(PenstockCp, WhatIsConfirmedStays) {
     ASSERT_EQ(applied.status, 200) << applied.body;
     EXPECT_EQ(applied.object().at("confirmation").at("back_to"), 1);
     EXPECT_TRUE(status().at("confirmation").is_object());
+    EXPECT_TRUE(has_problem("a configuration is on trial"));
     const HttpAnswer other = request("POST", "/v1/config", make_config("other"));
     EXPECT_EQ(other.status, 409);
     EXPECT_EQ(other.object().at("type"), "urn:penstock:problem:confirmation-pending");
