@@ -26,12 +26,8 @@ FlowTable::FlowTable(std::span<std::byte> memory)
 
 FlowTable::Slot* FlowTable::free_way(std::size_t bucket) const {
     Slot* const line = &slots_[bucket * ways];
-    for (std::size_t way = 0; way < ways; ++way) {
-        if (line[way].load(std::memory_order_relaxed) == 0) {
-            return &line[way];
-        }
-    }
-    return nullptr;
+    const unsigned empty = match_empty(line);
+    return empty != 0 ? &line[std::countr_zero(empty)] : nullptr;
 }
 
 FlowTable::Slot* FlowTable::move_one_on(std::size_t bucket) {

@@ -112,6 +112,11 @@ public:
     /// (docs/performance.md).
     void prefetch(FlowHash hash) const { __builtin_prefetch(&slots_[primary_bucket(hash) * ways]); }
 
+    /// The same for the alternate bucket, of a packet that will hardly be found in the primary one.
+    void prefetch_alternate(FlowHash hash) const {
+        __builtin_prefetch(&slots_[other_bucket(primary_bucket(hash), hash.digest()) * ways]);
+    }
+
     /// The first entry with this hash whose backend `accept(BackendId)` takes, or nullptr. A digest
     /// collision is told apart by `accept` alone, which therefore checks the backend's service. A
     /// thread that is not the owner keeps what `accept` was given: by the time it has the slot,
@@ -214,6 +219,25 @@ match_digest_portable(const FlowTable::Slot* line, std::uint32_t digest) {
     return match(vectors) | (match(vectors + 1) << 4U);
 #else
     return match_digest_portable(line, digest);
+#endif
+}
+
+/// The empty ways of a bucket, one bit each. Owner only.
+[[nodiscard]] inline unsigned match_empty(const FlowTable::Slot* line) {
+#if defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
+    const auto* const vectors = reinterpret_cast<const __m256i*>(line);
+    const auto match = [](const __m256i* words) {
+        const __m256i empty = _mm256_cmpeq_epi64(_mm256_load_si256(words), _mm256_setzero_si256());
+        return static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(empty)));
+    };
+    return match(vectors) | (match(vectors + 1) << 4U);
+#else
+    unsigned matches = 0;
+    for (unsigned way = 0; way < FlowTable::ways; ++way) {
+        const bool empty = line[way].load(std::memory_order_relaxed) == 0;
+        matches |= static_cast<unsigned>(empty) << way;
+    }
+    return matches;
 #endif
 }
 

@@ -49,6 +49,17 @@ struct FlowHash {
 struct alignas(16) HashBlock {
     std::uint64_t low = 0;
     std::uint64_t high = 0;
+
+    /// REQUIRES: 16 bytes at `address`.
+    [[nodiscard]] static HashBlock from_address(const std::uint8_t* address) {
+        HashBlock block;
+        std::memcpy(&block, address, sizeof block);
+        return block;
+    }
+
+    [[nodiscard]] static HashBlock exclusive_or(const HashBlock& a, const HashBlock& b) {
+        return {.low = a.low ^ b.low, .high = a.high ^ b.high};
+    }
 };
 
 /// What identifies a flow, in network byte order, as it is hashed. IPv4 fills one block; IPv6
@@ -91,7 +102,14 @@ public:
         Be16 source_port,
         Be16 destination_port,
         std::uint8_t protocol
-    ) const;
+    ) const {
+        // A chain: each block is absorbed by XOR and two rounds, the last by all four.
+        const HashBlock ports = block_ports(source_port, destination_port, protocol);
+        HashBlock state = encrypt(HashBlock::from_address(source), rounds / 2);
+        state = HashBlock::exclusive_or(state, HashBlock::from_address(destination));
+        state = encrypt(state, rounds / 2);
+        return fold(encrypt(HashBlock::exclusive_or(state, ports), rounds));
+    }
 
     /// The portable twin of hash(), for the test that holds them equal.
     [[nodiscard]] FlowHash hash_portable(const FlowTuple& tuple) const;

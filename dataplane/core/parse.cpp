@@ -3,6 +3,7 @@
 
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/ipv6_extension.hpp"
+#include "dataplane/core/parse_plain.hpp"
 
 namespace penstock {
 namespace {
@@ -87,7 +88,7 @@ void parse_ipv4(const Packet& packet, ParsedPacket& parsed) {
     }
     // The common length apart: a sum over a constant number of bytes is a handful of additions.
     const std::uint64_t sum = header_length == sizeof(Ipv4Header)
-                                  ? add_to_checksum(0, {bytes, sizeof(Ipv4Header)})
+                                  ? sum_ipv4_header(bytes)
                                   : add_to_checksum(0, {bytes, header_length});
     if (fold_checksum(sum) != 0xffff) {
         return refuse(parsed, DropReason::bad_ipv4_checksum);
@@ -166,6 +167,12 @@ void parse_arp(const Packet& packet, ParsedPacket& parsed) {
 } // namespace
 
 void parse_packet(const Packet& packet, ParsedPacket& parsed) {
+    if (!parse_plain_packet(packet, parsed)) [[unlikely]] {
+        parse_any_packet(packet, parsed);
+    }
+}
+
+void parse_any_packet(const Packet& packet, ParsedPacket& parsed) {
     if (packet.length < sizeof(EthernetHeader)) {
         return refuse(parsed, DropReason::truncated_ethernet);
     }

@@ -48,6 +48,9 @@ struct ParsedPacket {
 /// TCP's data offset, UDP's length. Payloads and their checksums are the endpoints' business.
 void parse_packet(const Packet& packet, ParsedPacket& parsed);
 
+/// The same, always the long way; parse_packet() takes a short one where it can (parse_plain.hpp).
+void parse_any_packet(const Packet& packet, ParsedPacket& parsed);
+
 [[nodiscard]] inline ParsedPacket parse_packet(const Packet& packet) {
     ParsedPacket parsed;
     parse_packet(packet, parsed);

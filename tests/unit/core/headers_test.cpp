@@ -58,6 +58,23 @@ TEST(Checksum, IsSplitAnywhereEven) {
     }
 }
 
+TEST(Checksum, OfAnIpv4HeaderEqualsTheNaiveOne) {
+    std::mt19937 random(3);
+    std::array<std::uint8_t, 20> bytes{};
+    const auto compare = [&] {
+        ASSERT_EQ(
+            finish_checksum(sum_ipv4_header(bytes.data())).host(), test::naive_checksum(bytes)
+        );
+    };
+    compare();
+    bytes.fill(0xff); // every carry there can be
+    compare();
+    for (int round = 0; round < 10'000; ++round) {
+        std::ranges::generate(bytes, [&] { return static_cast<std::uint8_t>(random()); });
+        compare();
+    }
+}
+
 TEST(Headers, ReadAndWriteAtAnyAlignment) {
     std::array<std::uint8_t, 64> memory{};
     for (std::size_t offset = 0; offset < 8; ++offset) {
