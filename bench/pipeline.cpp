@@ -101,7 +101,7 @@ public:
     /// Fills in what is known after the last round. False if a case was not what it claims to be.
     bool finish(Row& established, Row& opening, Row& hash) {
         for (Row* row : {&established, &opening, &hash}) {
-            const Subject& subject = row == &established ? established_ : full_;
+            Subject& subject = row == &established ? established_ : full_;
             row->table_bytes = subject.table_bytes();
             row->table_flows = subject.table().size();
             row->table_capacity = capacity_;

@@ -54,7 +54,7 @@ public:
 
     [[nodiscard]] std::size_t table_bytes() const { return memory_.bytes().size(); }
 
-    [[nodiscard]] const FlowTable& table() const { return worker_.flows(); }
+    [[nodiscard]] const FlowTable& table() { return worker_.flows(); }
 
 private:
     // Fills are older than what process() makes, so that the two can be told apart.

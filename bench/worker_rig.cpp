@@ -48,7 +48,9 @@ WorkerRig::WorkerRig(
     setup.stats = {
         .worker = &counters_, .services = services_.data(), .backends = backends_.data()
     };
+    setup.pool = pool_;
     setup.next_hops = &next_hops_;
+    setup.path_mtus = &path_mtus_;
     setup.publication = &publication_;
     setup.is_adaptive = is_adaptive;
     worker_ = std::make_unique<Worker>(setup);

@@ -52,6 +52,7 @@ private:
     rte_mempool* pool_ = nullptr;
     TableMemory memory_;
     NextHopTable next_hops_;
+    PathMtuTable path_mtus_;
     WorkerCounters counters_;
     std::vector<ServiceCounters> services_;
     std::vector<BackendCounters> backends_;

@@ -73,7 +73,6 @@ make_services_view(const Reconciler& reconciler, const Statistics* statistics);
 [[nodiscard]] boost::json::object
 make_probe_view(const config::ProbeConfig& probe, const ServiceKey& key);
 
-
 [[nodiscard]] boost::json::object make_stats_view(const Statistics& statistics);
 [[nodiscard]] boost::json::object make_drops_view(const Statistics& statistics);
 

@@ -59,8 +59,7 @@ std::expected<std::string, FileRefusal> DiskFiles::read(const std::string& path)
         result = std::unexpected(FileRefusal{
             fmt::format("{}: {}", quote(path), text.error().cause),
             "check the path, which begins at the folder of the file that it stands in, and that "
-            "this "
-            "user may read it",
+            "this user may read it",
         });
     } else if (bytes_ + text->size() > max_pack_bytes) {
         result = std::unexpected(FileRefusal{

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every key of [dataplane] has its own limits and its own remedy.
 #include "controlplane/config/sections.hpp"
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/identity.hpp"
@@ -203,7 +204,7 @@ void read_exception(const TableReader& table, PortConfig& port, SeenPorts& seen)
             fmt::format(
                 "{} belongs to a port already, at {}",
                 quote(*port.exception),
-                describe(known->second)
+                findings.describe(known->second)
             ),
             "an exception path is an interface of its own, which penstock-dp makes: name another"
         );

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "controlplane/config/address_reader.hpp"
 #include "controlplane/config/probe_keys.hpp"
 
 #include <fmt/format.h>

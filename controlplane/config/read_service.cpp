@@ -27,7 +27,8 @@ constexpr std::array<std::string_view, 21> service_keys{
 
 // What is probed at a port, and so needs to know which.
 bool needs_port(const ProbeConfig& probe) {
-    return probe.type == ProbeType::tcp || probe.type == ProbeType::http;
+    return probe.type != ProbeType::none && probe.type != ProbeType::icmp &&
+           probe.type != ProbeType::script;
 }
 
 class ServiceReader {

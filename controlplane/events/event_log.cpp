@@ -45,27 +45,13 @@ spdlog::level::level_enum to_level(EventSeverity severity) {
 
 std::string_view to_string(EventType type) {
     static constexpr std::array<std::string_view, 21> names{
-        "started",
-        "stopping",
-        "backend-health",
-        "health-live",
-        "backend-report",
-        "backend-admin",
-        "service-state",
-        "config-applied",
-        "config-pending",
-        "config-invalid",
-        "config-refused",
-        "config-not-saved",
-        "config-on-trial",
-        "config-confirmed",
-        "config-rolled-back",
-        "backend-weight",
-        "generation-live",
-        "dataplane-connected",
-        "dataplane-lost",
-        "dataplane-refused",
-        "state-damaged",
+        "started",         "stopping",          "backend-health",
+        "health-live",     "backend-report",    "backend-admin",
+        "service-state",   "config-applied",    "config-pending",
+        "config-invalid",  "config-refused",    "config-not-saved",
+        "config-on-trial", "config-confirmed",  "config-rolled-back",
+        "backend-weight",  "generation-live",   "dataplane-connected",
+        "dataplane-lost",  "dataplane-refused", "state-damaged",
     };
     static_assert(static_cast<std::size_t>(EventType::state_damaged) + 1 == names.size());
     return names.at(static_cast<std::size_t>(type));

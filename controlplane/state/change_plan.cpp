@@ -34,9 +34,17 @@ void add(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& 
     sum = sum && part ? std::optional(*sum + *part) : std::nullopt;
 }
 
+/// A backend, and what its service does with the flows of one that is down.
+struct Placed {
+    const BackendSpec& backend;
+    DownPolicy on_down;
+};
+
 /// Of a backend that both have.
-FlowFate judge_flows(const BackendSpec& before, const BackendSpec& after) {
-    if (keeps_flows(before) && !keeps_flows(after)) {
+FlowFate judge_flows(const Placed& old_one, const Placed& new_one) {
+    const BackendSpec& before = old_one.backend;
+    const BackendSpec& after = new_one.backend;
+    if (keeps_flows(before, old_one.on_down) && !keeps_flows(after, new_one.on_down)) {
         return FlowFate::cut;
     }
     return takes_new_flows(before) && !takes_new_flows(after) ? FlowFate::drained : FlowFate::kept;
@@ -55,6 +63,7 @@ std::vector<FieldChange> compare_backends(const BackendSpec& before, const Backe
 /// Every backend of the old service; takes from `left` what the new one has of them.
 void plan_old_backends(
     const ServiceSpec& before,
+    DownPolicy new_on_down,
     std::map<BackendKey, const BackendSpec*>& left,
     const std::optional<Flows>& flows,
     ServicePlan& plan
@@ -71,9 +80,9 @@ void plan_old_backends(
         if (const auto found = left.find(backend.key); found != left.end()) {
             item.kind = PlanKind::changed;
             item.fields = compare_backends(backend, *found->second);
-            item.fate = judge_flows(backend, *found->second);
+            item.fate = judge_flows({backend, before.on_down}, {*found->second, new_on_down});
             left.erase(found);
-        } else if (!keeps_flows(backend)) {
+        } else if (!keeps_flows(backend, before.on_down)) {
             item.fate = FlowFate::cut; // it had none to keep
         }
         const std::uint64_t none = 0;
@@ -96,7 +105,7 @@ void plan_backends(
     for (const BackendSpec& backend : after.backends) {
         left.emplace(backend.key, &backend);
     }
-    plan_old_backends(before, left, flows, plan);
+    plan_old_backends(before, after.on_down, left, flows, plan);
     for (const BackendSpec& backend : after.backends) {
         if (left.contains(backend.key)) {
             plan.backends.push_back(

@@ -3,6 +3,7 @@
 // reconciler_start.cpp (which configuration), reconciler_trial.cpp (history, confirm, roll back),
 // reconciler_override.cpp, reconciler_push.cpp (the way to the dataplane), reconciler_wait.cpp (who waits
 // for it).
+// This file is long because every change has its own way to be refused, and all share one order of steps.
 #include "controlplane/state/reconciler.hpp"
 
 #include "controlplane/config/unsupported.hpp"

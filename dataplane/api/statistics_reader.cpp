@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because nothing of what is mapped is believed before it is checked.
 #include "dataplane/api/statistics.hpp"
 #include "dataplane/api/statistics_layout.hpp"
 

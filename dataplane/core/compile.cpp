@@ -113,7 +113,9 @@ private:
                 {.id = backend.id, .address = key.address, .forwarding = backend.tunnel.forwarding}
             );
         }
-        std::ranges::stable_sort(snapshot_->targets_, {}, &Snapshot::Target::address);
+        std::ranges::sort(snapshot_->targets_, {}, [](const Snapshot::Target& target) {
+            return std::pair(target.address, target.id);
+        });
     }
 
     void add_tunnel(

@@ -158,8 +158,8 @@ struct AccessSpec {
 /// Prefixes of all access lists together, at most.
 inline constexpr std::size_t max_access_prefixes = 2'000'000;
 
-/// Source addresses of NAT, at most: 65 million ports of each protocol.
-inline constexpr std::size_t max_nat_sources = 1024;
+/// Source addresses of NAT, of each family at most: 16 million ports of each protocol.
+inline constexpr std::size_t max_nat_sources = 256;
 
 /// As Linux and IANA have it (draft-ietf-intarea-gue 8.3).
 inline constexpr std::uint16_t default_gue_port = 6080;

@@ -200,9 +200,9 @@ Fault check_conflicts(const DesiredState& desired) {
     for (const ServiceSpec& service : desired.services) {
         services.push_back(&service);
     }
-    std::ranges::stable_sort(services, {}, [](const ServiceSpec* service) {
+    std::ranges::sort(services, {}, [](const ServiceSpec* service) {
         const ServiceKey& key = service->key;
-        return std::tuple(key.prefix(), key.protocol, key.more_ports, key.port);
+        return std::tuple(key.prefix(), key.protocol, key.more_ports, key.port, service);
     });
     for (std::size_t i = 1; i < services.size(); ++i) {
         const ServiceSpec& first = *services[i - 1];
@@ -241,13 +241,6 @@ std::optional<CompileError> check_desired_state(const DesiredState& desired) {
     }
     if (auto fault = check_tunnel_source(desired.tunnel_sources.ipv6, Family::ipv6)) {
         return fault;
-    }
-    if (desired.access != AccessSpec{}) {
-        return CompileError{
-            .place = "access",
-            .cause = "access lists are not implemented in this version",
-            .remedy = "remove them",
-        };
     }
     std::uint64_t slots = 0;
     for (const ServiceSpec& service : desired.services) {

@@ -55,7 +55,7 @@ namespace penstock {
     X(nat_ports_exhausted, "no free source port towards the backend: add NAT sources")             \
     X(hand_over_full, "of a NAT flow of another worker, and there was no way to hand it over")     \
     X(next_hop_unresolved, "the kernel knows no route or no MAC address towards the backend")      \
-    X(too_big, "larger than what may leave towards the backend, and its client could not be told")   \
+    X(too_big, "larger than what may leave towards the backend, and its client could not be told") \
     X(no_headroom, "no room in the buffer for the outer header")                                   \
     X(no_buffer, "no buffer was free for the pieces of a packet that had to be cut")               \
     X(no_snapshot, "arrived before the control plane sent a configuration")                        \

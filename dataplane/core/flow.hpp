@@ -39,6 +39,8 @@ struct Flow {
     NatFlow* nat = nullptr; ///< its entry, if the service has feature::nat
     FlowRole role = FlowRole::member;
     bool has_verdict = false; ///< stage 3 decided it: nothing is left to do
+    bool is_chosen = false;   ///< its backend was chosen before stage 3: a first fragment's
+    bool is_hit = false;      ///< if is_chosen: an entry was followed
 };
 
 /// The packets of a burst that a stage passes on to the next; the others have their verdict already.

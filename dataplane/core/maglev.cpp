@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <utility>
@@ -155,7 +156,7 @@ std::vector<Turn> order_turns(std::span<const MaglevMember> members, std::uint32
     const auto for_each_turn = [&](const auto& visit) {
         for (std::uint32_t i = 0; i < members.size(); ++i) {
             const double weight = members[i].weight;
-            const auto turns = static_cast<std::uint32_t>((end * weight) + 0.5);
+            const auto turns = static_cast<std::uint32_t>(std::lround(end * weight));
             for (std::uint32_t halves = 1; halves < 2 * turns; halves += 2) {
                 const auto bucket = static_cast<std::uint32_t>(halves / weight * buckets_per_half);
                 visit(std::min(bucket, count), Turn{.halves = halves, .member = i});

@@ -32,9 +32,6 @@ namespace penstock {
 inline constexpr std::uint16_t first_nat_port = 1024;
 inline constexpr std::uint32_t nat_port_count = 65536 - first_nat_port;
 
-/// Source addresses of one family, at most.
-inline constexpr std::size_t max_nat_sources = 256;
-
 /// Ports of each source address, host order.
 struct PortShare {
     std::uint16_t first = first_nat_port;

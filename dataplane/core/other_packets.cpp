@@ -7,6 +7,7 @@
 #include "dataplane/core/neighbour_answer.hpp"
 #include "dataplane/core/quoted_packet.hpp"
 #include "dataplane/core/reply.hpp"
+#include "dataplane/core/special_flow.hpp"
 #include "dataplane/core/tunnel_error.hpp"
 
 #include <algorithm>
@@ -111,6 +112,26 @@ std::optional<Verdict> follow_first_fragment(
     flow.role = FlowRole::later_fragment;
     flow.backend = found;
     flow.hash = datagram;
+    return std::nullopt;
+}
+
+// A first fragment is decided before the burst's other flows: the rest of its datagram may come in
+// the same burst and must find it.
+std::optional<Verdict> decide_first_fragment(
+    WorkerContext& worker, const Snapshot& snapshot, CoarseTime now, Packet& packet, Flow& flow
+) {
+    Verdict verdict;
+    flow.is_hit = choose_specially(worker, snapshot, now, packet, flow, verdict);
+    if (flow.has_verdict) {
+        worker.stats.services[flow.service->id.value].dropped_packets.add(1);
+        verdict.service = flow.service->id;
+        return verdict;
+    }
+    flow.is_chosen = true;
+    if (flow.backend != null_backend) {
+        const FlowHash datagram = hash_datagram(snapshot.hasher(), packet, flow.parsed);
+        worker.fragments.remember(datagram, flow.backend, now);
+    }
     return std::nullopt;
 }
 
@@ -234,7 +255,7 @@ std::optional<Verdict> decide_other(
     if (parsed.fragment && !parsed.later_fragment && !is_icmp(parsed) &&
         look_up_service(packet, snapshot, flow)) {
         flow.role = FlowRole::first_fragment;
-        return std::nullopt;
+        return decide_first_fragment(worker, snapshot, now, packet, flow);
     }
     return decide_ip(worker, snapshot, now, packet, flow);
 }

@@ -246,7 +246,7 @@ void expire_flows(
     worker.stats.worker->flows_expired.add(erased);
 
     // As large a part of the NAT table.
-    const std::size_t all = worker.flows.bucket_count();
+    const std::size_t all = std::max<std::size_t>(1, worker.flows.bucket_count());
     const std::size_t nat_flows = worker.nat->flows.capacity();
     expire_nat(worker, *snapshot, now, ((buckets * nat_flows) + all - 1) / all);
     worker.stats.worker->flows.set(worker.flows.size());

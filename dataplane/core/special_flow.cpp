@@ -6,7 +6,6 @@
 #include "dataplane/core/flow_entry.hpp"
 #include "dataplane/core/mss_clamp.hpp"
 #include "dataplane/core/nat_flow.hpp"
-#include "dataplane/core/other_packets.hpp"
 #include "dataplane/core/reset_answer.hpp"
 
 namespace penstock {
@@ -149,6 +148,9 @@ bool choose_specially(
             return false;
         }
     }
+    if (flow.is_chosen) {
+        return flow.is_hit;
+    }
     if ((flow.service->features & feature::nat) != 0) {
         return choose_nat(worker, snapshot, now, packet, flow, verdict);
     }
@@ -174,10 +176,6 @@ void edit_specially(
     Packet& packet,
     const Flow& flow
 ) {
-    if (flow.role == FlowRole::first_fragment) {
-        const FlowHash datagram = hash_datagram(snapshot.hasher(), packet, flow.parsed);
-        worker.fragments.remember(datagram, flow.backend, now);
-    }
     const bool is_syn =
         flow.parsed.protocol == protocol_tcp && (flow.parsed.tcp_flags & TcpHeader::syn) != 0;
     if ((flow.service->features & feature::mss_clamp) != 0 && is_syn &&

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because a round, from receiving to sending, is one walk over the same arrays.
 #include "dataplane/dpdk/worker.hpp"
 
 #include "dataplane/core/cut.hpp"
@@ -293,9 +294,8 @@ void Worker::cut(rte_mbuf* buffer, const Verdict& verdict) {
         segments[count++] = {rte_pktmbuf_mtod(at, const std::uint8_t*), at->data_len};
     }
     const Snapshot* const snapshot = publication_.acquire();
-    const Cutter cutter(
-        std::span(segments).first(count), snapshot->backend(verdict.backend), verdict.cut_mtu
-    );
+    const std::span<const std::span<const std::uint8_t>> whole(segments.data(), count);
+    const Cutter cutter(whole, snapshot->backend(verdict.backend), verdict.cut_mtu);
     std::array<rte_mbuf*, max_pieces> pieces;
     if (buffer->nb_segs > count || cutter.count() == 0 || cutter.count() > pieces.size()) {
         drop(buffer, DropReason::too_big);

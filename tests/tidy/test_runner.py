@@ -156,9 +156,11 @@ PYTEST_FILES = {
     "e2e": {"test_backend_health", "test_controlplane_crash", "test_dataplane_restart", "test_drain", "test_forwarding",
             "test_hostile_control", "test_l2dsr", "test_probe_by_vip", "test_reload", "test_start_errors"},
     "golden": {"test_dataplane", "test_packets"},
-    "tidy": {"test_clang_tidy", "test_docs", "test_headers", "test_includes", "test_lengths", "test_runner",
-             "test_style", "test_worker_calls"},
-    "unit": {"test_changes", "test_documents", "test_events", "test_failures", "test_simulator", "test_start"},
+    "tidy": {"test_clang_tidy", "test_configuration_schema", "test_docs", "test_headers", "test_includes",
+             "test_lengths", "test_runner", "test_style", "test_worker_calls"},
+    "unit": {"test_api_fuzz", "test_changes", "test_completion", "test_datagram_probe", "test_documents",
+             "test_events", "test_failures", "test_grpc_probe", "test_http_probe", "test_operating", "test_replay",
+             "test_simulator", "test_start", "test_stream_probe", "test_top"},
 }
 
 
@@ -178,7 +180,8 @@ def test_every_file_with_tests_has_a_name_that_is_run():
 def test_no_fuzz_target_vanishes():
     declared = (tree.ROOT / "tests" / "fuzz" / "meson.build").read_text()
     assert set(re.findall(r"executable\('([^']+)'", declared)) == {
-        "fuzz-configuration", "fuzz-control-message", "fuzz-packet",
+        "fuzz-api-request", "fuzz-configuration", "fuzz-control-message", "fuzz-nat",
+        "fuzz-packet", "fuzz-quic-lb", "fuzz-replay",
     }
 
 

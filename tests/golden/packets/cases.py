@@ -67,8 +67,13 @@ def icmp():
     question = ether() / IP(src=CLIENT, dst=VIP, id=9, ttl=9) / ICMP(id=1, seq=2) / b"odd"
     answer = Ether(dst=CLIENT_MAC, src=OUR_MAC) / IP(src=VIP, dst=CLIENT, id=9, ttl=64) / ICMP(type=0, id=1, seq=2) / b"odd"
     spoofed = ether() / IP(src="255.255.255.255", dst=VIP) / ICMP()
+    answered = bytes(IP(src=VIP, dst=CLIENT) / TCP(sport=80, dport=40000, flags="A"))
     return [Exchange(bytes(question), "reply", bytes(answer)),
-            dropped("unhandled_icmp", ether() / IP(src=CLIENT, dst=VIP) / ICMP(type=3, code=4) / bytes(syn())),
+            tunnelled(Outer(), IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=4, nexthopmtu=1400) / answered),
+            tunnelled(Outer(), IP(src="203.0.113.9", dst=VIP) / ICMP(type=11, code=0) / answered[:28]),
+            dropped("bad_icmp_error", ether() / IP(src="203.0.113.9", dst=VIP) / ICMP(type=3, code=1) / answered[:23]),
+            dropped("bad_icmp_error", ether() / IP(src=CLIENT, dst=VIP) / ICMP(type=3, code=4) / bytes(syn())),
+            dropped("unhandled_icmp", ether() / IP(src=CLIENT, dst=VIP) / ICMP(type=10)),
             dropped("bad_icmp_checksum", ether() / IP(src=CLIENT, dst=VIP) / ICMP(chksum=1)),
             dropped("bad_reply_target", spoofed),
             Exchange(bytes(ether() / IP(src=CLIENT, dst="198.51.100.99") / ICMP()), "kernel")]
@@ -84,7 +89,8 @@ def services():
 
 def fragments():
     whole = IP(src=CLIENT, dst=VIP, id=7) / UDP(sport=40000, dport=53) / (b"z" * 3000)
-    return [dropped("fragment", ether() / part) for part in fragment(whole, fragsize=1000)]
+    outer = Outer()
+    return [tunnelled(outer, part) for part in fragment(whole, fragsize=1000)]
 
 
 def malformed():
@@ -117,7 +123,10 @@ def ipv6():
 
 def too_big():
     outer = Outer()
-    return [tunnelled(outer, query(b"f" * 1452)), dropped("too_big", ether() / query(b"f" * 1453)),
+    big = query(b"f" * 1453, flags="DF")
+    told = IP(src=VIP, dst=CLIENT, id=0, flags="DF", ttl=64) / ICMP(type=3, code=4, nexthopmtu=1480) / bytes(big)[:548]
+    return [tunnelled(outer, query(b"f" * 1452)),
+            Exchange(bytes(ether() / big), "reply", bytes(Ether(dst=CLIENT_MAC, src=OUR_MAC) / told)),
             onlink(IP(src=CLIENT, dst=ONLINK_VIP) / TCP(dport=80, flags="A") / (b"f" * 1460))]
 
 
@@ -135,10 +144,10 @@ ROWS = {
     vlan: ("802.1Q and QinQ, tunnelled", "IPv4", "TCP"),
     vlan_l2dsr: ("802.1Q and QinQ, on-link", "IPv4", "TCP"),
     options: ("IP options", "IPv4", "TCP"),
-    dont_fragment: ("outer DF and identification", "IPv4", "UDP"),
+    dont_fragment: ("outer DF, whatever the inner packet says", "IPv4", "UDP"),
     tos_and_ecn: ("outer DSCP and ECN", "IPv4", "TCP"),
     arp: ("ARP for a VIP and for others", "IPv4", "ARP"),
-    icmp: ("echo to a VIP, other ICMP", "IPv4", "ICMP"),
+    icmp: ("echo to a VIP, errors to a flow's backend, other ICMP", "IPv4", "ICMP"),
     services: ("no service, no backend, no next hop", "IPv4", "TCP, UDP, GRE"),
     fragments: ("fragments", "IPv4", "UDP"),
     malformed: ("malformed headers", "IPv4", "TCP, UDP, ICMP"),

@@ -46,19 +46,11 @@ def tagged(frame: Packet, tags=()) -> Packet:
 
 
 class Outer:
-    """Outer headers in the order in which they leave: each one that may be fragmented takes the next identification."""
-
-    def __init__(self) -> None:
-        self._next_id = 0
+    """Outer headers: never fragmented, so that they need no identification (RFC 6864 4.1)."""
 
     def ipv4(self, inner: Packet, destination: str, protocol: int) -> IP:
-        """Around `inner`: TTL 64, DF as the inner packet has it, DSCP and ECN copied (RFC 6040)."""
-        fixed = "DF" in str(inner.flags)
-        number = 0
-        if not fixed:
-            number, self._next_id = self._next_id, self._next_id + 1
-        return IP(src=TUNNEL_SOURCE, dst=destination, ttl=64, proto=protocol, tos=inner.tos, id=number,
-                  flags="DF" if fixed else 0)
+        """Around `inner`: TTL 64, DF whatever the inner packet has, DSCP and ECN copied (RFC 6040)."""
+        return IP(src=TUNNEL_SOURCE, dst=destination, ttl=64, proto=protocol, tos=inner.tos, id=0, flags="DF")
 
     def ipip(self, inner: Packet, destination: str) -> Packet:
         inner = IP(bytes(inner))

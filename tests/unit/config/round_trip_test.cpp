@@ -282,7 +282,10 @@ private:
         out.spec.key = key(index);
         set_policy(out.spec);
         out.probe = probe();
-        if (out.spec.key.takes_any_port() && out.probe.type != ProbeType::none) {
+        const bool probes_port = out.probe.type != ProbeType::none &&
+                                 out.probe.type != ProbeType::icmp &&
+                                 out.probe.type != ProbeType::script;
+        if (out.spec.key.takes_any_port() && probes_port) {
             out.probe.port = short_number(1, 65535);
         }
         const bool is_ipv4 = out.spec.key.vip.is_ipv4();

@@ -27,89 +27,86 @@ struct Refusal {
     const char* cause; // part of it
 };
 
+const std::vector<Refusal> refusals{
+    {"ipv6 backend without a source",
+     [](auto& state) { state.services[0].backends[1].key.address = test::ip("2001:db8::1"); },
+     "backend b-10.0.1.2",
+     "no IPv6 source address"},
+    {"family of l2dsr",
+     [](auto& state) {
+         state.services[0].forwarding = Forwarding::l2dsr;
+         state.services[0].backends[1].key.address = test::ip("2001:db8::1");
+     },
+     "backend b-10.0.1.2",
+     "is IPv6, the VIP is IPv4"},
+    {"port of any protocol",
+     [](auto& state) { state.services[0].key.protocol = Protocol::any; },
+     "service s-198.51.100.10",
+     "port 80 of any protocol"},
+    {"ports beyond the last",
+     [](auto& state) { state.services[0].key.more_ports = 65456; },
+     "service s-198.51.100.10",
+     "65456 ports after port 80"},
+    {"host bits",
+     [](auto& state) { state.services[0].key.host_bits = 2; },
+     "service s-198.51.100.10",
+     "not the first address"},
+    {"gue variant",
+     [](auto& state) {
+         state.services[0].forwarding = Forwarding::gue;
+         state.services[0].gue_variant = 2;
+     },
+     "service s-198.51.100.10",
+     "GUE variant 2"},
+    {"overlap of equal width",
+     [](auto& state) {
+         state.services[0].key.more_ports = 9;
+         state.services.push_back(state.services[0]);
+         state.services[1].key.port = 89;
+         for (BackendSpec& spec : state.services[1].backends) {
+             spec.key.port = 89;
+         }
+     },
+     "service s-198.51.100.10",
+     "198.51.100.10:89-98/tcp belongs to another service"},
+    {"other port",
+     [](auto& state) { state.services[0].backends[1].key.port = 8080; },
+     "backend b-10.0.1.2",
+     "8080 is not the service's port 80"},
+    {"table size",
+     [](auto& state) { state.services[0].maglev_size = 65536; },
+     "service s-198.51.100.10",
+     "65536 slots"},
+    {"no source",
+     [](auto& state) { state.tunnel_sources.ipv4.reset(); },
+     "service s-198.51.100.10",
+     "no IPv4 source"},
+    {"ipv6 source",
+     [](auto& state) { state.tunnel_sources.ipv4 = IpPrefix{.address = test::ip("2001:db8::1")}; },
+     "tunnel_source",
+     "2001:db8::1 is IPv6"},
+    {"backend twice",
+     [](auto& state) { state.services[0].backends[1].key = state.services[0].backends[0].key; },
+     "backend b-10.0.1.2",
+     "10.0.1.1 is listed twice"},
+    {"service twice",
+     [](auto& state) { state.services.push_back(state.services[0]); },
+     "service s-198.51.100.10",
+     "198.51.100.10:80/tcp belongs to another"},
+    {"timeout 0",
+     [](auto& state) { state.timeouts.tcp_syn_s = 0; },
+     "tcp_syn",
+     "0 s is out of range"},
+    {"timeout beyond the wrap",
+     [](auto& state) { state.timeouts.tcp_established_s = max_flow_timeout_s + 1; },
+     "tcp_established",
+     "7441 s is out of range"},
+    {"timeout udp", [](auto& state) { state.timeouts.udp_s = 65535; }, "udp", "65535 s"},
+    {"timeout closing", [](auto& state) { state.timeouts.tcp_closing_s = 0; }, "tcp_closing", "0 s"
+    },
+};
+
 TEST(Compile, RefusesByNameAndChangesNothing) {
-    const std::vector<Refusal> refusals{
-        {"ipv6 backend without a source",
-         [](auto& state) { state.services[0].backends[1].key.address = test::ip("2001:db8::1"); },
-         "backend b-10.0.1.2",
-         "no IPv6 source address"},
-        {"family of l2dsr",
-         [](auto& state) {
-             state.services[0].forwarding = Forwarding::l2dsr;
-             state.services[0].backends[1].key.address = test::ip("2001:db8::1");
-         },
-         "backend b-10.0.1.2",
-         "is IPv6, the VIP is IPv4"},
-        {"port of any protocol",
-         [](auto& state) { state.services[0].key.protocol = Protocol::any; },
-         "service s-198.51.100.10",
-         "port 80 of any protocol"},
-        {"ports beyond the last",
-         [](auto& state) { state.services[0].key.more_ports = 65456; },
-         "service s-198.51.100.10",
-         "65456 ports after port 80"},
-        {"host bits",
-         [](auto& state) { state.services[0].key.host_bits = 2; },
-         "service s-198.51.100.10",
-         "not the first address"},
-        {"gue variant",
-         [](auto& state) {
-             state.services[0].forwarding = Forwarding::gue;
-             state.services[0].gue_variant = 2;
-         },
-         "service s-198.51.100.10",
-         "GUE variant 2"},
-        {"overlap of equal width",
-         [](auto& state) {
-             state.services[0].key.more_ports = 9;
-             state.services.push_back(state.services[0]);
-             state.services[1].key.port = 89;
-             for (BackendSpec& spec : state.services[1].backends) {
-                 spec.key.port = 89;
-             }
-         },
-         "service s-198.51.100.10",
-         "198.51.100.10:89-98/tcp belongs to another service"},
-        {"other port",
-         [](auto& state) { state.services[0].backends[1].key.port = 8080; },
-         "backend b-10.0.1.2",
-         "8080 is not the service's port 80"},
-        {"table size",
-         [](auto& state) { state.services[0].maglev_size = 65536; },
-         "service s-198.51.100.10",
-         "65536 slots"},
-        {"no source",
-         [](auto& state) { state.tunnel_sources.ipv4.reset(); },
-         "service s-198.51.100.10",
-         "no IPv4 source"},
-        {"ipv6 source",
-         [](auto& state) {
-             state.tunnel_sources.ipv4 = IpPrefix{.address = test::ip("2001:db8::1")};
-         },
-         "tunnel_source",
-         "2001:db8::1 is IPv6"},
-        {"backend twice",
-         [](auto& state) { state.services[0].backends[1].key = state.services[0].backends[0].key; },
-         "backend b-10.0.1.2",
-         "10.0.1.1 is listed twice"},
-        {"service twice",
-         [](auto& state) { state.services.push_back(state.services[0]); },
-         "service s-198.51.100.10",
-         "198.51.100.10:80/tcp belongs to another"},
-        {"timeout 0",
-         [](auto& state) { state.timeouts.tcp_syn_s = 0; },
-         "tcp_syn",
-         "0 s is out of range"},
-        {"timeout beyond the wrap",
-         [](auto& state) { state.timeouts.tcp_established_s = max_flow_timeout_s + 1; },
-         "tcp_established",
-         "7441 s is out of range"},
-        {"timeout udp", [](auto& state) { state.timeouts.udp_s = 65535; }, "udp", "65535 s"},
-        {"timeout closing",
-         [](auto& state) { state.timeouts.tcp_closing_s = 0; },
-         "tcp_closing",
-         "0 s"},
-    };
     for (const Refusal& refusal : refusals) {
         IdRegistry ids;
         DesiredState state = good();

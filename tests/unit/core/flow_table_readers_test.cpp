@@ -4,7 +4,9 @@
 #include "dataplane/core/line_memory.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <gtest/gtest.h>
+#include <latch>
 #include <random>
 #include <thread>
 #include <vector>
@@ -64,9 +66,14 @@ TEST(FlowTableReaders, NeverMissAnEntryThatIsMoved) {
         std::atomic<bool> stop{false};
         std::array<Reading, 2> readings;
         std::vector<std::thread> readers;
+        std::latch all_run(readings.size() + 1); // on a busy machine they would come too late
         for (Reading& reading : readings) {
-            readers.emplace_back([&] { reading = read_until(table, lasting, placed, stop); });
+            readers.emplace_back([&] {
+                all_run.arrive_and_wait();
+                reading = read_until(table, lasting, placed, stop);
+            });
         }
+        all_run.arrive_and_wait();
         std::size_t in_alternate_when_placed = 0;
         for (std::size_t i = 0; i < lasting.size(); ++i) {
             const FlowHash hash{lasting[i]};
@@ -81,6 +88,11 @@ TEST(FlowTableReaders, NeverMissAnEntryThatIsMoved) {
             if (auto* passing = table.insert({random()}, {1}, FlowState::udp, {0})) {
                 table.erase(*passing);
             }
+        }
+        // On a busy machine the readers may not have had the CPU yet.
+        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+        while (std::chrono::steady_clock::now() < end) {
+            std::this_thread::yield();
         }
         stop.store(true, std::memory_order_release);
         for (std::thread& reader : readers) {

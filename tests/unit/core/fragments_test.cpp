@@ -78,7 +78,8 @@ TEST_F(FragmentsTest, LaterOnesFollowTheFirst) {
     for (std::uint16_t i = 0; i < 500; ++i) {
         const Verdict head = rig.send(first(i, i));
         ASSERT_EQ(head.kind, VerdictKind::forward);
-        for (const std::uint16_t offset : std::array<std::uint16_t, 3>{3, 6, 3}) { // in any order, overlapping too
+        for (const std::uint16_t offset :
+             std::array<std::uint16_t, 3>{3, 6, 3}) { // in any order, overlapping too
             const Verdict tail = rig.send(later(i, offset, offset == 3));
             ASSERT_EQ(tail.kind, VerdictKind::forward);
             ASSERT_EQ(tail.backend, head.backend);
@@ -88,6 +89,15 @@ TEST_F(FragmentsTest, LaterOnesFollowTheFirst) {
     const Verdict next = rig.send(first(7, 9000));
     EXPECT_EQ(next.backend, rig.send(first(7, 9001)).backend);
     EXPECT_EQ(rig.flows().size(), 500U);
+}
+
+TEST_F(FragmentsTest, LaterOnesOfTheSameBurstNeedNotWait) {
+    const std::array<Bytes, 3> burst{first(1, 5), later(5, 3, true), later(5, 6)};
+    const std::vector<Verdict> verdicts = rig.send_burst(burst);
+    for (const Verdict& verdict : verdicts) {
+        EXPECT_EQ(verdict.kind, VerdictKind::forward);
+        EXPECT_EQ(verdict.backend, verdicts[0].backend);
+    }
 }
 
 TEST_F(FragmentsTest, Ipv6OnesToo) {

@@ -116,8 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
     All,
     NatFlowTest,
     testing::Bool(),
-    [](const testing::TestParamInfo<bool>& info) {
-        return std::string(info.param ? "Ipv6" : "Ipv4");
+    [](const testing::TestParamInfo<bool>& family) {
+        return std::string(family.param ? "Ipv6" : "Ipv4");
     }
 );
 
@@ -274,15 +274,12 @@ TEST_P(NatFlowTest, DrainKeepsBothDirections) {
     pool.backends[which].admin = AdminState::drain;
     apply();
     EXPECT_EQ(rig.send(from_client(40000, ack).build()).backend, opened.backend);
-    EXPECT_EQ(
-        rig.send(from_server(opened.backend, opened.port, ack).build()).kind, VerdictKind::forward
-    );
+    const Bytes answer = from_server(opened.backend, opened.port, ack).build();
+    EXPECT_EQ(rig.send(answer).kind, VerdictKind::forward);
     pool.backends.erase(pool.backends.begin() + static_cast<long>(which));
     apply();
     EXPECT_EQ(rig.send(from_client(40000, ack).build()).backend, opened.backend) << "removed";
-    EXPECT_EQ(
-        rig.send(from_server(opened.backend, opened.port, ack).build()).kind, VerdictKind::forward
-    );
+    EXPECT_EQ(rig.send(answer).kind, VerdictKind::forward);
 }
 
 TEST_P(NatFlowTest, ErrorsFromTheServersSideReachTheClient) {

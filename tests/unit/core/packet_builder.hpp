@@ -189,7 +189,7 @@ inline void PacketBuilder::put_checksum(Bytes& segment, std::size_t at) const {
     append(summed, {0, protocol_});
     append(summed, segment);
     std::uint16_t checksum = naive_checksum(summed);
-    checksum = checksum == 0 ? 0xffff : checksum;
+    checksum = checksum == 0 && protocol_ == protocol_udp ? 0xffff : checksum;
     segment[at] = static_cast<std::uint8_t>(checksum >> 8U);
     segment[at + 1] = static_cast<std::uint8_t>(checksum & 0xffU);
 }

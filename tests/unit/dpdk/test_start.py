@@ -176,7 +176,7 @@ REFUSED = {
     "device_without_its_file": (dict(port='device = "net_pcap0,rx_pcap=/nonexistent.pcap,tx_pcap=/dev/null"'),
                                 r"DPDK cannot open net_pcap0.*nonexistent\.pcap"),
     "exception_path_is_there": (dict(port='device = "net_null0"\nexception = "edge0"'),
-                                r"penstock\.toml:9:13: there is an interface edge0 already"),
+                                r"penstock\.toml:10:13: there is an interface edge0 already"),
     "pci_missing": (dict(port='device = "0000:ff:1f.7"'), r"there is no PCI device 0000:ff:1f\.7; dpdk-devbind"),
     "eal_argument_unknown": (dict(dataplane='hugepages = "off"\neal_args = ["--no-such-argument"]'), r"DPDK: did not start: "),
 }

@@ -3,6 +3,8 @@
 // EAL, no hugepages, no privileges. This file is long because all tests share one EAL and its rings.
 #include "dataplane/dpdk/worker.hpp"
 
+#include "dataplane/dpdk/gather_headers.hpp"
+
 #include "dataplane/api/statistics.hpp"
 #include "dataplane/core/compile.hpp"
 #include "dataplane/dpdk/eal.hpp"
@@ -33,6 +35,7 @@ using namespace std::chrono_literals;
 
 constexpr unsigned ring_size = 64; // holds 63
 constexpr std::uint16_t frame_bytes = 14 + 20 + 20;
+constexpr std::uint16_t tail_bytes = 300;
 const std::string vip = "198.51.100.10";
 
 MemoryPlan small_memory() {
@@ -202,7 +205,8 @@ protected:
             std::memcpy(::rte_pktmbuf_append(packet, frame_bytes), frame.data(), frame_bytes);
             for (std::uint16_t extra = 1; extra < segments; ++extra) {
                 rte_mbuf* const tail = ::rte_pktmbuf_alloc(pool_.get());
-                ::rte_pktmbuf_append(tail, 1);
+                // Padding, more than is gathered into the first segment.
+                std::memset(::rte_pktmbuf_append(tail, tail_bytes), 0, tail_bytes);
                 ASSERT_EQ(::rte_pktmbuf_chain(packet, tail), 0);
             }
             ASSERT_EQ(::rte_ring_enqueue(to_worker_, packet), 0);
@@ -319,7 +323,6 @@ private:
     std::shared_ptr<const Snapshot> snapshot_;
     NextHopTable hops_;
     PathMtuTable path_mtus_;
-    PathMtuTable path_mtus_;
     std::vector<PortFacts> facts_{PortFacts{.mac = *MacAddress::parse("02:00:00:00:00:01")}};
     std::unique_ptr<Worker> worker_;
 };
@@ -397,8 +400,8 @@ TEST_F(WorkerTest, PassesSegmentsWhole) {
     ASSERT_EQ(::rte_ring_dequeue(from_worker_, &first), 0);
     auto* const packet = static_cast<rte_mbuf*>(first);
     EXPECT_EQ(packet->nb_segs, 3U);
-    EXPECT_EQ(packet->pkt_len, frame_bytes + 20U + 2U);
-    EXPECT_EQ(packet->data_len, frame_bytes + 20U);
+    EXPECT_EQ(packet->pkt_len, frame_bytes + 20U + (2U * tail_bytes));
+    EXPECT_EQ(packet->data_len, gathered_bytes + 20U);
     ::rte_pktmbuf_free(packet);
 }
 

@@ -331,7 +331,7 @@ TEST(Overrides, RefusesWhatItWouldNotWrite) {
           R"({"version":2,"overrides":[{"vip":"1.2.3.4","protocol":"tcp","service_port":1,"address":"1.1.1.1","port":1,"weight":65536}]})",
           R"({"version":1,"overrides":{}})",
           R"({"version":1,"overrides":[7]})",
-          R"({"version":1,"overrides":[{"vip":"1.2.3.4","protocol":"tcp","service_port":0,"address":"1.1.1.1","port":1,"admin":"drain"}]})",
+          R"({"version":1,"overrides":[{"vip":"1.2.3.4","protocol":"tcp","service_port":-1,"address":"1.1.1.1","port":1,"admin":"drain"}]})",
           R"({"version":1,"overrides":[{"vip":"1.2.3.4","protocol":"tcp","service_port":1,"address":"1.1.1.1","port":1,"admin":"gone"}]})"
          }) {
         EXPECT_FALSE(parse_overrides(text)) << text;
