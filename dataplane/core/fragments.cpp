@@ -70,4 +70,12 @@ void FragmentTracker::expire(CoarseTime now, std::size_t buckets) {
     });
 }
 
+void FragmentTracker::forget() {
+    if (datagrams_.size() != 0) {
+        datagrams_.sweep(datagrams_.bucket_count(), [](const FlowEntry&) { return true; });
+    }
+    held_ = {};
+    held_count_ = 0;
+}
+
 } // namespace penstock

@@ -66,6 +66,9 @@ public:
     /// Owner only: forgets datagrams that took too long, in the next `buckets` buckets.
     void expire(CoarseTime now, std::size_t buckets);
 
+    /// Owner only: forgets all of it, held packets too: their places are free.
+    void forget();
+
     [[nodiscard]] std::size_t bucket_count() const { return datagrams_.bucket_count(); }
 
 private:

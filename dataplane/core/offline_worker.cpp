@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/offline_worker.hpp"
 
+#include <algorithm>
+
 namespace penstock {
 
 OfflineWorker::OfflineWorker(std::span<std::byte> flow_memory, std::span<const PortFacts> ports)
@@ -27,5 +29,40 @@ OfflineWorker::OfflineWorker(std::span<std::byte> flow_memory, std::span<const P
           .limits = limits_.get(),
           .too_big_budget = {},
       } {}
+
+void OfflineWorker::forget_flows() {
+    const auto note_ended = [this](BackendId backend) {
+        backends_[backend.value].flows.subtract(1);
+    };
+    flows_.sweep(flows_.bucket_count(), [&](const FlowEntry& entry) {
+        note_ended(entry.backend);
+        return true;
+    });
+    counters_->flows.set(0);
+    if (nat_->flows.live() + nat_->flows.resting() == 0) {
+        return; // its memory is as it was
+    }
+    nat_->flows.sweep(
+        nat_flow_count,
+        {},
+        [](const NatFlow&) { return true; },
+        [&](const NatFlow& flow) { note_ended(flow.backend); },
+        [](const NatFlow&) {}
+    );
+    std::ranges::fill(nat_memory_.span(), std::byte{0});
+    nat_ = std::make_unique<NatState>(nat_memory_.span(), nat_flow_count, 0, 1);
+    context_.nat = nat_.get();
+}
+
+void OfflineWorker::forget() {
+    forget_flows();
+    fragments_.forget();
+    path_mtus_->forget();
+    std::ranges::fill(limit_memory_.span(), std::byte{0});
+    limits_ = std::make_unique<LimitState>(limit_memory_.span(), 1);
+    context_.limits = limits_.get();
+    context_.too_big_budget = {};
+    context_.now_ms = 0;
+}
 
 } // namespace penstock

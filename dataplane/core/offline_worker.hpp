@@ -34,6 +34,10 @@ public:
 
     [[nodiscard]] NatState& nat() { return *nat_; }
 
+    /// Back to how it was made, but for the next hops and the counters: no flow, fragment, path MTU,
+    /// NAT flow or used-up limit is left. The gauges of flows are put right.
+    void forget();
+
     /// NAT flows that it has room for, resting ones included.
     static constexpr std::size_t nat_flow_count = 4096;
 
@@ -47,6 +51,8 @@ public:
     [[nodiscard]] std::span<const BackendCounters> backends() const { return backends_; }
 
 private:
+    void forget_flows();
+
     LineMemory fragment_memory_;
     LineMemory nat_memory_;
     LineMemory limit_memory_;

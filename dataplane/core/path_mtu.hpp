@@ -42,6 +42,13 @@ public:
         return known ? static_cast<std::uint16_t>(word >> 16U) : UINT16_MAX;
     }
 
+    /// REQUIRES: no worker runs.
+    void forget() {
+        for (std::atomic<std::uint32_t>& word : words_) {
+            word.store(0, std::memory_order_relaxed);
+        }
+    }
+
 private:
     std::array<std::atomic<std::uint32_t>, max_backends> words_{};
 };

@@ -132,7 +132,7 @@ void Replayer::forget_flows() {
 }
 
 void Replayer::forget() {
-    forget_flows();
+    worker_.forget();
     now_s_ = 0;
 }
 
