@@ -9,12 +9,6 @@
 
 namespace penstock::bpf {
 
-namespace {
-
-constexpr std::string_view map_remedy = "restart the program that owns the map";
-
-} // namespace
-
 BpfResult<CounterMap>
 CounterMap::adopt(FileDescriptor map, std::uint32_t counters, std::uint32_t words) {
     bpf_map_info info{};

@@ -28,6 +28,9 @@ using BpfFailure = std::unexpected<BpfError>;
 [[nodiscard]] BpfFailure
 kernel_failure(std::string_view what, int error_number, std::string_view remedy);
 
+/// For a map that cannot be read or written though it was there.
+inline constexpr std::string_view map_remedy = "restart the program that owns the map";
+
 /// "eth0", or "interface 7" if there is none of that index (any more).
 [[nodiscard]] std::string interface_name(unsigned int interface_index);
 

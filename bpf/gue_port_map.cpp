@@ -10,12 +10,6 @@
 
 namespace penstock::bpf {
 
-namespace {
-
-constexpr std::string_view map_remedy = "restart the program that owns the map";
-
-} // namespace
-
 BpfResult<GuePortMap> GuePortMap::adopt(FileDescriptor map) {
     bpf_map_info info{};
     std::uint32_t info_size = sizeof(info);

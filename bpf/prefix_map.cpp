@@ -18,7 +18,6 @@ static_assert(sizeof(IpAddress) == sizeof(penstock_prefix_key::address));
 
 namespace {
 
-constexpr std::string_view map_remedy = "restart the program that owns the map";
 constexpr std::uint32_t whole_length = 128;
 
 penstock_prefix_key key_of(const IpPrefix& prefix) {

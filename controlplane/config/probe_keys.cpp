@@ -30,7 +30,7 @@ struct Key {
     unsigned types; ///< a bit for each type that has it
 };
 
-constexpr std::array keys{
+constexpr std::array probe_key_types{
     Key{"type", probing | none},
     Key{"port", probing & ~bit(ProbeType::icmp) & ~script},
     Key{"via", probing & ~script & ~agent},
@@ -66,8 +66,8 @@ constexpr std::array keys{
 };
 
 constexpr auto words = [] {
-    std::array<std::string_view, keys.size()> out;
-    std::ranges::transform(keys, out.begin(), &Key::word);
+    std::array<std::string_view, probe_key_types.size()> out;
+    std::ranges::transform(probe_key_types, out.begin(), &Key::word);
     return out;
 }();
 
@@ -91,12 +91,12 @@ std::span<const std::string_view> list_probe_keys() {
 }
 
 bool has_probe_key(ProbeType type, std::string_view key) {
-    const auto found = std::ranges::find(keys, key, &Key::word);
-    return found != keys.end() && (found->types & bit(type)) != 0;
+    const auto found = std::ranges::find(probe_key_types, key, &Key::word);
+    return found != probe_key_types.end() && (found->types & bit(type)) != 0;
 }
 
 void refuse_idle_keys(const TableReader& table, ProbeType type) {
-    for (const Key& key : keys) {
+    for (const Key& key : probe_key_types) {
         if (table.find(key.word) == nullptr || (key.types & bit(type)) != 0) {
             continue;
         }

@@ -11,7 +11,7 @@ namespace penstock {
 namespace {
 
 constexpr std::size_t retries_a_turn = 128; // well below 1 ms
-constexpr std::chrono::milliseconds retry_delay{5000};
+constexpr std::chrono::milliseconds hop_retry_delay{5000};
 
 } // namespace
 
@@ -154,7 +154,7 @@ void Neighbours::retry_failed() {
         }
     }
     try_dump(true); // ends one whose end was lost
-    retry_timer_ = loop_.call_after(retry_delay, [this] { retry_failed(); });
+    retry_timer_ = loop_.call_after(hop_retry_delay, [this] { retry_failed(); });
 }
 
 } // namespace penstock

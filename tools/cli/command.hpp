@@ -9,6 +9,7 @@
 #include "tools/cli/exit_code.hpp"
 #include "tools/cli/failure.hpp"
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <span>
@@ -70,6 +71,14 @@ struct Command {
 [[nodiscard]] std::span<const Command> configuration_commands();
 [[nodiscard]] std::span<const Command> backend_commands();
 [[nodiscard]] std::span<const Command> look_commands();
+
+// What rows of several nouns share.
+inline constexpr std::array<Option, 1> watch_options{{
+    {"watch", OptionKind::seconds, "SECONDS", "show it again every SECONDS, until interrupted"},
+}};
+inline constexpr std::string_view change_json =
+    "The control plane's reply to a change: result (live or pending), generation, "
+    "live_generation, changed, detail, notes (docs/reference/api.md).";
 
 /// Flags that every command takes.
 [[nodiscard]] std::span<const Option> global_options();

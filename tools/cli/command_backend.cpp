@@ -8,9 +8,6 @@
 namespace penstock::cli {
 namespace {
 
-constexpr std::string_view change_json = "The control plane's reply to a change: result (live or "
-                                         "pending), generation, live_generation, changed, "
-                                         "detail, notes (docs/reference/api.md).";
 constexpr std::array<Argument, 1> service_argument{{{"NAME", true, "a service's name"}}};
 constexpr std::array<Argument, 1> service_filter_argument{{
     {"SERVICE", false, "only the backends of this service"},
@@ -37,9 +34,6 @@ constexpr std::array<Option, 2> drain_options{{
 }};
 constexpr std::array<Option, 1> force_options{{
     {"force", OptionKind::flag, "", "also the last backend that takes new flows"},
-}};
-constexpr std::array<Option, 1> watch_options{{
-    {"watch", OptionKind::seconds, "SECONDS", "show it again every SECONDS, until interrupted"},
 }};
 constexpr std::array<Example, 2> service_list_examples{{
     {"penstock service list", "every service, worst news in the last column"},
@@ -85,7 +79,7 @@ constexpr std::array<Example, 2> override_clear_examples{{
     {"penstock override clear", "all of them"},
 }};
 
-constexpr std::array<Command, 11> table{{
+constexpr std::array<Command, 11> backend_rows{{
     {.words = "service list",
      .arguments = {},
      .options = watch_options,
@@ -209,7 +203,7 @@ constexpr std::array<Command, 11> table{{
 } // namespace
 
 std::span<const Command> backend_commands() {
-    return table;
+    return backend_rows;
 }
 
 } // namespace penstock::cli

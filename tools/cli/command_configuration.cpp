@@ -8,9 +8,6 @@
 namespace penstock::cli {
 namespace {
 
-constexpr std::string_view change_json = "The control plane's reply to a change: result (live or "
-                                         "pending), generation, live_generation, changed, "
-                                         "detail, notes (docs/reference/api.md).";
 constexpr std::array<Argument, 1> file_argument{{
     {"FILE", true, "a configuration file, or - for standard input"},
 }};
@@ -53,7 +50,7 @@ constexpr std::array<Example, 2> rollback_examples{{
     {"penstock rollback 3", "make number 3 of the history the one that runs"},
 }};
 
-constexpr std::array<Command, 6> table{{
+constexpr std::array<Command, 6> configuration_rows{{
     {.words = "check",
      .arguments = file_argument,
      .options = {},
@@ -143,7 +140,7 @@ constexpr std::array<Command, 6> table{{
 } // namespace
 
 std::span<const Command> configuration_commands() {
-    return table;
+    return configuration_rows;
 }
 
 } // namespace penstock::cli

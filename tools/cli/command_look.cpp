@@ -67,9 +67,6 @@ constexpr std::array<Option, 2> help_options{{
     {"man", OptionKind::flag, "", "print the manual page penstock(1), for man"},
     {"markdown", OptionKind::flag, "", "print docs/reference/cli.md, which is made from this"},
 }};
-constexpr std::array<Option, 1> watch_options{{
-    {"watch", OptionKind::seconds, "SECONDS", "show it again every SECONDS, until interrupted"},
-}};
 constexpr std::array<Example, 2> status_examples{{
     {"penstock status", "is anything wrong?"},
     {"penstock status --json | jq -e '.problems == []'", "exit code 0 only when all is well"},
@@ -101,7 +98,7 @@ constexpr std::array<Example, 2> help_examples{{
     {"penstock help --markdown > docs/reference/cli.md", "after a change of the command table"},
 }};
 
-constexpr std::array<Command, 8> table{{
+constexpr std::array<Command, 8> look_rows{{
     {.words = "status",
      .arguments = {},
      .options = watch_options,
@@ -196,7 +193,7 @@ constexpr std::array<Command, 8> table{{
 } // namespace
 
 std::span<const Command> look_commands() {
-    return table;
+    return look_rows;
 }
 
 } // namespace penstock::cli

@@ -12,7 +12,6 @@
 namespace penstock::replay {
 namespace {
 
-constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr const char* capture_remedy =
     "give a pcap or pcapng file as tcpdump, tshark or dumpcap write it";
 

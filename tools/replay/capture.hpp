@@ -22,6 +22,8 @@ typedef struct pcap_dumper pcap_dumper_t; // likewise
 
 namespace penstock::replay {
 
+inline constexpr std::uint64_t ns_per_s = 1'000'000'000;
+
 /// As libpcap bounds it.
 inline constexpr std::uint32_t max_captured_bytes = 262144;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/replay/replayer.hpp"
 
+#include "tools/replay/capture.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -10,7 +12,6 @@ namespace penstock::replay {
 namespace {
 
 constexpr std::uint16_t headroom = 128; // as DPDK's buffers have
-constexpr std::uint64_t ns_per_s = 1'000'000'000;
 constexpr std::uint16_t default_mtu = 1500;
 constexpr std::string_view default_tunnel_source_ipv4 = "192.0.0.8"; // RFC 7600
 constexpr std::string_view default_tunnel_source_ipv6 = "100::8";    // RFC 6666: discarded anywhere

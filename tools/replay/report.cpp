@@ -51,7 +51,6 @@ void Report::add(
     const NamedVerdict* other,
     bool changed
 ) {
-    constexpr std::uint64_t ns_per_s = 1'000'000'000;
     json::object object{
         {"index", index},
         {"time", fmt::format("{}.{:09}", time_ns / ns_per_s, time_ns % ns_per_s)},
