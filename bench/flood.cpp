@@ -129,6 +129,7 @@ struct Result {
     std::uint64_t entries_before = 0;
     std::uint64_t entries_after = 0;
     std::uint64_t unplaced = 0;
+    std::uint64_t withheld = 0;
     std::uint64_t packets = 0;
 };
 
@@ -156,6 +157,7 @@ Result measure(std::uint16_t port, unsigned rounds, std::uint64_t packets) {
     result.moved = watch.moved();
     result.entries_after = subject.table().size();
     result.unplaced = subject.counters().flows_unplaced.read();
+    result.withheld = subject.counters().flows_withheld.read();
     return result;
 }
 
@@ -181,7 +183,8 @@ int run(int argc, char** argv) {
         "calm:  {:.1f} cycles a packet in core (median {:.1f})\n"
         "flood: {:.1f} cycles a packet in core (median {:.1f}), so {:.1f} % of the packet rate in "
         "calm\n"
-        "established packets lost {}, moved to another backend {}; entries {} -> {}, unplaced {}\n",
+        "established packets lost {}, moved to another backend {}; entries {} -> {}, unplaced {}, "
+        "withheld {}\n",
         machine->cpu,
         machine->tsc_ghz,
         result.entries_before,
@@ -196,7 +199,8 @@ int run(int argc, char** argv) {
         result.moved,
         result.entries_before,
         result.entries_after,
-        result.unplaced
+        result.unplaced,
+        result.withheld
     );
     const boost::json::array rows{boost::json::object{
         {"case", "flood"},
@@ -214,6 +218,7 @@ int run(int argc, char** argv) {
         {"entries_before", result.entries_before},
         {"entries_after", result.entries_after},
         {"unplaced", result.unplaced},
+        {"withheld", result.withheld},
     }};
     const bool good = result.lost == 0 && result.moved == 0;
     return write_rows(*options, rows) && good ? 0 : 1;

@@ -34,6 +34,7 @@ json::object make_totals(const WorkerTotals& totals) {
         {"flows_inserted", totals.flows_inserted},
         {"flows_expired", totals.flows_expired},
         {"flows_unplaced", totals.flows_unplaced},
+        {"flows_withheld", totals.flows_withheld},
         {"flows", totals.flows},
         {"flow_capacity", totals.flow_capacity},
         {"polls", totals.polls},

@@ -100,6 +100,7 @@ struct WorkerTotals {
     std::uint64_t flows_inserted = 0;
     std::uint64_t flows_expired = 0;
     std::uint64_t flows_unplaced = 0;
+    std::uint64_t flows_withheld = 0;
     std::uint64_t flows = 0;
     std::uint64_t flow_capacity = 0;
     std::uint64_t polls = 0;

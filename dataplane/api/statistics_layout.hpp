@@ -35,7 +35,7 @@
 namespace penstock::statistics_layout {
 
 inline constexpr std::uint64_t magic = 0x31544154534b4350ULL; ///< "PCKSTAT1" in file order
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::size_t drop_name_bytes = 48; ///< NUL-padded
 
 /// A page of its own. Constant once the file has its name, but for the two counters at the end.

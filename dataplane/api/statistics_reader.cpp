@@ -177,6 +177,7 @@ WorkerSample sample_worker(const WorkerCounters& from, std::uint32_t lcore) {
     to.flows_inserted = from.flows_inserted.read();
     to.flows_expired = from.flows_expired.read();
     to.flows_unplaced = from.flows_unplaced.read();
+    to.flows_withheld = from.flows_withheld.read();
     to.flows = from.flows.read();
     to.flow_capacity = from.flow_capacity.read();
     to.polls = from.polls.read();
@@ -206,6 +207,7 @@ void add(WorkerTotals& to, const WorkerTotals& from) {
     to.flows_inserted += from.flows_inserted;
     to.flows_expired += from.flows_expired;
     to.flows_unplaced += from.flows_unplaced;
+    to.flows_withheld += from.flows_withheld;
     to.flows += from.flows;
     to.flow_capacity += from.flow_capacity;
     to.polls += from.polls;

@@ -52,6 +52,7 @@ struct alignas(64) WorkerCounters {
     Counter flows_inserted; ///< entries made
     Counter flows_expired;  ///< entries forgotten after their idle time
     Counter flows_unplaced; ///< misses that found no room: forwarded by hash alone
+    Counter flows_withheld; ///< SYNs without an entry because of a flood: forwarded by hash alone
     Counter flows;          ///< gauge: entries now
     Counter flow_capacity;  ///< gauge: entries at most
     Counter nat_flows;      ///< gauge: entries of NAT flows now

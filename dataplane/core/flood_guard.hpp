@@ -6,8 +6,9 @@
 // Two things decide, for each service of each worker:
 //
 //   new flows of the service in one window:  ≥ enter_syns → flood,  < leave_syns → calm again
-//   entries in the worker's whole table:     ≥ 15/16 of its stated load → flood in every service
-//                                            that opens flows,  < 7/8 → calm again
+//   entries in the worker's whole table:     ≥ 7/8 of its places → flood in every service that opens
+//                                            flows,  < 13/16 → calm again: what is left is for
+//                                            connections that have proved real
 //
 // The distance between the two bounds is the hysteresis: a rate that hovers at one of them does not
 // switch the mode at every window. A flood is entered at once, in the middle of a window, and left
@@ -38,8 +39,8 @@ public:
     static constexpr std::uint32_t enter_syns = 200'000;
     static constexpr std::uint32_t leave_syns = enter_syns / 2;
 
-    /// True if the SYN of an unknown flow may make an entry. Counts it. `entries` are in the table
-    /// now, whose stated load (FlowTable::bytes_for) is 60 % of `capacity`.
+    /// True if the SYN of an unknown flow may make an entry. Counts it. `entries` of at most
+    /// `capacity` are in the table now.
     [[nodiscard]] bool
     admit_syn(ServiceId service, CoarseTime now, std::size_t entries, std::size_t capacity) {
         State& state = states_[service.value];
@@ -66,13 +67,13 @@ private:
         bool is_flooded = false;
     };
 
-    // Sixteenths of the stated load, which is 6/10 of the capacity.
-    static constexpr std::size_t enter_full = 15;
-    static constexpr std::size_t leave_full = 14;
+    // Sixteenths of the table's places. Nearly every insert finds room up to there.
+    static constexpr std::size_t enter_full = 14;
+    static constexpr std::size_t leave_full = 13;
 
     [[nodiscard]] static bool
     is_above(std::size_t entries, std::size_t capacity, std::size_t sixteenths) {
-        return entries * 160 >= capacity * 6 * sixteenths;
+        return entries * 16 >= capacity * sixteenths;
     }
 
     static void begin_window(State& state, CoarseTime now) {

@@ -2,6 +2,7 @@
 #include "dataplane/core/flow_entry.hpp"
 
 #include "dataplane/core/admission.hpp"
+#include "dataplane/core/flood_guard.hpp"
 
 namespace penstock {
 namespace {
@@ -20,6 +21,13 @@ BackendId start_flow(WorkerContext& worker, const Flow& flow, FlowHash choice, C
 BackendId start_flow_to(WorkerContext& worker, const Flow& flow, BackendId chosen, CoarseTime now) {
     // A reset of an unknown connection ends it; an entry would only wait for its timeout.
     if (chosen == null_backend || resets_connection(flow.parsed)) {
+        return chosen;
+    }
+    if (opens_connection(flow.parsed) &&
+        !worker.flood->admit_syn(
+            flow.service->id, now, worker.flows.size(), worker.flows.capacity()
+        )) {
+        worker.stats.worker->flows_withheld.add(1);
         return chosen;
     }
     if (worker.flows.insert(flow.hash, chosen, first_state(flow.parsed), now) == nullptr) {

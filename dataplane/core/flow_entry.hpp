@@ -22,7 +22,7 @@ find_entry(const FlowTable& flows, const Snapshot& snapshot, const Flow& flow) {
 }
 
 /// Gives a flow without an entry a backend and an entry. A reset of an unknown connection makes
-/// none; without room the flow goes by hash alone. `choice`: what chooses the backend. Returns the
+/// none, nor does a SYN in a flood (flood_guard.hpp); like one that finds no room, it goes by hash alone. `choice`: what chooses the backend. Returns the
 /// backend, or null_backend.
 BackendId start_flow(WorkerContext& worker, const Flow& flow, FlowHash choice, CoarseTime now);
 

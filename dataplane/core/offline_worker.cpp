@@ -27,6 +27,7 @@ OfflineWorker::OfflineWorker(std::span<std::byte> flow_memory, std::span<const P
           .siblings = {},
           .nat = nat_.get(),
           .limits = limits_.get(),
+          .flood = flood_.get(),
           .too_big_budget = {},
       } {}
 
@@ -61,6 +62,7 @@ void OfflineWorker::forget() {
     std::ranges::fill(limit_memory_.span(), std::byte{0});
     limits_ = std::make_unique<LimitState>(limit_memory_.span(), 1);
     context_.limits = limits_.get();
+    *flood_ = {};
     context_.too_big_budget = {};
     context_.now_ms = 0;
 }

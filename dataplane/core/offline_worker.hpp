@@ -6,6 +6,7 @@
 // Thread rule: one thread.
 #pragma once
 
+#include "dataplane/core/flood_guard.hpp"
 #include "dataplane/core/limit_state.hpp"
 #include "dataplane/core/line_memory.hpp"
 #include "dataplane/core/nat_state.hpp"
@@ -58,6 +59,7 @@ private:
     LineMemory limit_memory_;
     std::unique_ptr<NatState> nat_;
     std::unique_ptr<LimitState> limits_;
+    std::unique_ptr<FloodGuard> flood_ = std::make_unique<FloodGuard>();
     FlowTable flows_;
     FragmentTracker fragments_;
     std::unique_ptr<NextHopTable> next_hops_ = std::make_unique<NextHopTable>();

@@ -21,6 +21,7 @@
 
 namespace penstock {
 
+class FloodGuard;
 struct LimitState;
 struct NatState;
 
@@ -42,6 +43,7 @@ struct WorkerContext {
     std::uint64_t now_ms = 0;               ///< the caller's clock, as of the last housekeeping
     NatState* nat = nullptr;                ///< never null: this worker's alone
     LimitState* limits = nullptr;           ///< the same
+    FloodGuard* flood = nullptr;            ///< the same
     ReplyBudget too_big_budget;             ///< this worker's alone
 };
 

@@ -70,6 +70,7 @@ Worker::Worker(const WorkerSetup& setup)
           .siblings = {},
           .nat = nat_.get(),
           .limits = limits_.get(),
+          .flood = flood_.get(),
           .too_big_budget = {},
       },
       ticks_per_us_(std::max<std::uint64_t>(1, ::rte_get_tsc_hz() / 1'000'000U)),

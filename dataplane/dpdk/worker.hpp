@@ -12,6 +12,7 @@
 // never enters the kernel).
 #pragma once
 
+#include "dataplane/core/flood_guard.hpp"
 #include "dataplane/core/limit_state.hpp"
 #include "dataplane/core/line_memory.hpp"
 #include "dataplane/core/nat_state.hpp"
@@ -128,6 +129,7 @@ private:
     const LineMemory limit_memory_;
     const std::unique_ptr<NatState> nat_;
     const std::unique_ptr<LimitState> limits_;
+    const std::unique_ptr<FloodGuard> flood_ = std::make_unique<FloodGuard>();
     std::vector<WorkerTables> siblings_;
     rte_mempool* const pool_;
     Publication<Snapshot>& publication_;

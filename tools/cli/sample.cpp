@@ -21,6 +21,7 @@ WorkerSample read_counters(const Object& object) {
     sample.flow_hits = object.count("flow_hits");
     sample.flow_misses = object.count("flow_misses");
     sample.flows_unplaced = object.count("flows_unplaced");
+    sample.flows_withheld = object.count("flows_withheld");
     sample.flows = object.count("flows");
     sample.flow_capacity = object.count("flow_capacity");
     sample.busy_ns = object.count("busy_ns");

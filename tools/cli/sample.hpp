@@ -31,6 +31,7 @@ struct WorkerSample {
     std::uint64_t flow_hits = 0;
     std::uint64_t flow_misses = 0;
     std::uint64_t flows_unplaced = 0;
+    std::uint64_t flows_withheld = 0;
     std::uint64_t flows = 0;
     std::uint64_t flow_capacity = 0;
     std::uint64_t busy_ns = 0;

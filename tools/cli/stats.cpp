@@ -106,6 +106,15 @@ Facts describe_totals(const WorkerSample& before, const WorkerSample& now, const
             fmt::format("{} flows, forwarded by hash alone", format_count(now.flows_unplaced)),
             Colour::yellow
         );
+    if (now.flows_withheld > 0)
+        facts.add(
+            "SYN flood",
+            fmt::format(
+                "{} SYNs made no flow entry, forwarded by hash alone",
+                format_count(now.flows_withheld)
+            ),
+            Colour::yellow
+        );
     return facts;
 }
 

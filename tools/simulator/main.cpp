@@ -42,6 +42,7 @@ boost::json::object report(const Options& options, const Traffic& traffic, doubl
         {"moved_from_dead_backends", tally.moved_away},
         {"dropped", tally.dropped},
         {"flows_unplaced", traffic.counters().flows_unplaced.read()},
+        {"flows_withheld", traffic.counters().flows_withheld.read()},
         {"table_occupancy", ratio(traffic.counters().flows.read(), traffic.capacity())},
         {"slots_moved_per_change", ratio(tally.slots_moved, tally.slots_compared)},
         {"elapsed_seconds", elapsed_s},

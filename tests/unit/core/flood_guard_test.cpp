@@ -6,7 +6,7 @@
 namespace penstock {
 namespace {
 
-constexpr std::size_t capacity = 1'000'000; // its stated load: 600,000
+constexpr std::size_t capacity = 1'000'000;
 constexpr ServiceId web{1};
 constexpr ServiceId dns{2};
 
@@ -76,17 +76,17 @@ TEST_F(FloodGuardTest, LeavesAfterSilence) {
 }
 
 TEST_F(FloodGuardTest, StopsBeforeTheTableIsFullAndStartsWellBelow) {
-    entries = 562'499; // 15/16 of 600,000 are 562,500
+    entries = 874'999;
     EXPECT_EQ(send(web, 1), 1U);
-    entries = 562'500;
+    entries = 875'000; // 14/16
     EXPECT_EQ(send(web, 1), 0U);
     EXPECT_TRUE(guard.is_flooded(web));
     EXPECT_EQ(send(dns, 1), 0U);
-    entries = 525'000; // 14/16
+    entries = 812'500; // 13/16
     EXPECT_EQ(send(web, 1), 0U);
-    entries = 524'999;
+    entries = 812'499;
     EXPECT_EQ(send(web, 1), 1U);
-    entries = 540'000;
+    entries = 850'000;
     EXPECT_EQ(send(web, 1), 1U);
 }
 

@@ -380,10 +380,29 @@ TEST_F(PipelineTest, FullTableForwardsByHash) {
         backends[port] = verdict.backend;
     }
     EXPECT_LE(small.flows().size(), 16U);
-    EXPECT_EQ(small.counters->flows_unplaced.read() + small.flows().size(), 200U);
+    EXPECT_EQ(
+        small.counters->flows_unplaced.read() + small.counters->flows_withheld.read() +
+            small.flows().size(),
+        200U
+    );
     for (const auto& [port, backend] : backends) {
         EXPECT_EQ(small.send(ack(port)).backend, backend);
     }
+}
+
+TEST_F(PipelineTest, SynInAFloodGoesByHashAndItsAnswerMakesTheEntry) {
+    const BackendId established = rig.send(syn(1)).backend;
+    const ServiceId service = rig.send(ack(1)).service;
+    for (std::uint32_t i = 0; i < FloodGuard::enter_syns; ++i) {
+        static_cast<void>(rig.worker.flood->admit_syn(service, rig.now, 1, rig.flows().capacity()));
+    }
+    const Verdict flooding = rig.send(syn(2));
+    EXPECT_EQ(flooding.kind, VerdictKind::forward);
+    EXPECT_EQ(rig.counters->flows_withheld.read(), 1U);
+    EXPECT_EQ(rig.flows().size(), 1U);
+    EXPECT_EQ(rig.send(ack(1)).backend, established);
+    EXPECT_EQ(rig.send(ack(2)).backend, flooding.backend);
+    EXPECT_EQ(rig.flows().size(), 2U) << "a client that answers is real";
 }
 
 TEST_F(PipelineTest, NewFlowsFollowWeights) {
