@@ -70,7 +70,7 @@ void Subject::fill(std::size_t entries) {
 void Subject::forget_flows() {
     FlowTable& table = worker_.flows();
     table.sweep(table.bucket_count(), [](const FlowEntry& entry) {
-        return entry.last_seen.ticks == now_.ticks;
+        return entry.last_seen.ticks != filled_at.ticks;
     });
 }
 

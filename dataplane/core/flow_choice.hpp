@@ -53,6 +53,13 @@ namespace penstock {
     return {service.slots[choice.choose_slot(service.slot_count)]};
 }
 
+/// Brings near what choose_backend() will read.
+inline void prefetch_backend(const ServiceEntry& service, FlowHash choice) {
+    if (service.slots != nullptr) {
+        __builtin_prefetch(&service.slots[choice.choose_slot(service.slot_count)]);
+    }
+}
+
 /// A SYN on an entry keeps its backend unless that takes no new flows or the old connection is
 /// ending: otherwise the reuse of a port would hold a drain for ever.
 [[nodiscard]] inline bool

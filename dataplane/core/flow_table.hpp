@@ -134,11 +134,8 @@ public:
     /// Owner only. Stores only if something changed, so that a busy flow does not dirty its line.
     static void update(Slot& slot, BackendId backend, FlowState state, CoarseTime now) {
         const std::uint64_t word = slot.load(std::memory_order_relaxed);
-        FlowEntry entry = decode(word);
-        entry.backend = backend;
-        entry.state = state;
-        entry.last_seen = now;
-        if (const std::uint64_t changed = encode(entry); changed != word) {
+        const std::uint64_t changed = (word & kept_bits) | encode_changing(backend, state, now);
+        if (changed != word) {
             slot.store(changed, std::memory_order_release);
         }
     }
@@ -170,11 +167,19 @@ private:
         return (bucket ^ ((digest * 0x9e3779b1U) | 1U)) & mask_;
     }
 
+    // What stays while an entry lives in its place: the digest and which bucket it stands in.
+    static constexpr std::uint64_t kept_bits = 0xffffffff'00000001ULL;
+
+    [[nodiscard]] static std::uint64_t
+    encode_changing(BackendId backend, FlowState state, CoarseTime last_seen) {
+        return (std::uint64_t{backend.value} << backend_shift) |
+               (std::uint64_t{last_seen.ticks} << time_shift) |
+               (static_cast<std::uint64_t>(state) << state_shift);
+    }
+
     [[nodiscard]] static std::uint64_t encode(const FlowEntry& entry) {
         return (std::uint64_t{entry.digest} << 32U) |
-               (std::uint64_t{entry.backend.value} << backend_shift) |
-               (std::uint64_t{entry.last_seen.ticks} << time_shift) |
-               (static_cast<std::uint64_t>(entry.state) << state_shift) |
+               encode_changing(entry.backend, entry.state, entry.last_seen) |
                static_cast<std::uint64_t>(entry.in_alternate);
     }
 

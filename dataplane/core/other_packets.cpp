@@ -7,6 +7,7 @@
 #include "dataplane/core/neighbour_answer.hpp"
 #include "dataplane/core/quoted_packet.hpp"
 #include "dataplane/core/reply.hpp"
+#include "dataplane/core/service_lookup.hpp"
 #include "dataplane/core/special_flow.hpp"
 #include "dataplane/core/tunnel_error.hpp"
 
@@ -181,36 +182,6 @@ std::optional<Verdict> decide_ip(
 }
 
 } // namespace
-
-bool look_up_service(const Packet& packet, const Snapshot& snapshot, Flow& flow) {
-    const ParsedPacket& parsed = flow.parsed;
-    if (parsed.kind == PacketKind::ipv4) [[likely]] {
-        const auto& ip = header_at<Ipv4Header>(packet.data + parsed.l3);
-        flow.service =
-            snapshot.find_service_ipv4(ip.destination, parsed.protocol, parsed.destination_port);
-        if (flow.service == nullptr) {
-            return false;
-        }
-        flow.hash = snapshot.hasher().hash_ipv4(
-            ip.source, ip.destination, parsed.source_port, parsed.destination_port, parsed.protocol
-        );
-        return true;
-    }
-    const auto& ip = header_at<Ipv6Header>(packet.data + parsed.l3);
-    flow.service =
-        snapshot.find_service_ipv6(ip.destination.data(), parsed.protocol, parsed.destination_port);
-    if (flow.service == nullptr) {
-        return false;
-    }
-    flow.hash = snapshot.hasher().hash_ipv6(
-        ip.source.data(),
-        ip.destination.data(),
-        parsed.source_port,
-        parsed.destination_port,
-        parsed.protocol
-    );
-    return true;
-}
 
 BackendId find_datagram(const WorkerContext& worker, FlowHash datagram) {
     const BackendId own = worker.fragments.find(datagram);

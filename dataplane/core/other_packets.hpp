@@ -12,11 +12,6 @@
 
 namespace penstock {
 
-/// Finds what stands in the snapshot for this packet's destination, protocol and ports: sets
-/// flow.service and flow.hash. False if that is nothing. REQUIRES: flow.parsed is of the packet and
-/// no later fragment.
-[[nodiscard]] bool look_up_service(const Packet& packet, const Snapshot& snapshot, Flow& flow);
-
 /// Decides the packet. Nothing: it is of a flow, and `flow` says how: role, service, and the hash
 /// or, for a later fragment, the backend.
 [[nodiscard]] std::optional<Verdict> decide_other(

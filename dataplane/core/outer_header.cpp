@@ -224,6 +224,8 @@ void fill_outer(
             .destination = destination.ipv4(),
         };
         entry.rewrite = Rewrite::tunnel_ipv4;
+        entry.plain_ipip = entry.encapsulation == Encapsulation::none && !entry.inner_ipv6 &&
+                           entry.source_host_bits == 0;
         write_header(entry.outer.data(), outer);
         entry.checksum_base =
             fold_checksum(add_to_checksum(0, std::span(entry.outer).first(sizeof outer)));

@@ -9,7 +9,10 @@
 #include "dataplane/core/nat_state.hpp"
 #include "dataplane/core/other_packets.hpp"
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/parse_plain.hpp"
 #include "dataplane/core/rewrite.hpp"
+#include "dataplane/core/rewrite_plain.hpp"
+#include "dataplane/core/service_lookup.hpp"
 #include "dataplane/core/special_flow.hpp"
 
 #include <algorithm>
@@ -19,6 +22,27 @@ namespace {
 
 Verdict drop(DropReason reason) {
     return {.kind = VerdictKind::drop, .reason = reason};
+}
+
+// True if the packet has a flow's addresses and ports.
+bool parse_for_flow(const Packet& packet, ParsedPacket& parsed) {
+    if (parse_plain_packet(packet, parsed)) [[likely]] {
+        return true;
+    }
+    parse_any_packet(packet, parsed);
+    return parsed.is_ip() && !parsed.fragment;
+}
+
+// What stage 3 will read of the flow.
+void prefetch_choice(const WorkerContext& worker, const Flow& flow) {
+    if (!is_untracked(flow)) {
+        prefetch_choice(worker, flow);
+        if (!opens_connection(flow.parsed)) [[likely]] {
+            return;
+        }
+        worker.flows.prefetch_alternate(flow.hash); // it will hardly be found in the first one
+    }
+    prefetch_backend(*flow.service, flow.hash);
 }
 
 // Stages 1 and 2: headers, service, hash; the flow table's lines are on their way when it returns.
@@ -34,9 +58,8 @@ void parse_and_look_up(
         Packet& packet = packets[i];
         Flow& flow = flows.append();
         flow.index = i;
-        parse_packet(packet, flow.parsed);
-        const bool has_tuple = flow.parsed.is_ip() && !flow.parsed.fragment;
-        if (!has_tuple || !look_up_service(packet, snapshot, flow)) [[unlikely]] {
+        if (!parse_for_flow(packet, flow.parsed) || !look_up_service(packet, snapshot, flow))
+            [[unlikely]] {
             if (const auto verdict = decide_other(worker, snapshot, now, packet, flow)) {
                 verdicts[i] = *verdict;
                 flows.remove_last();
@@ -59,6 +82,10 @@ void choose_backends(
     std::uint64_t hits = 0;
     for (Flow& flow : flows) {
         if (is_special(flow)) [[unlikely]] {
+            if (is_untracked(flow)) {
+                flow.backend = choose_backend(*flow.service, flow.hash);
+                continue;
+            }
             const bool hit = choose_specially(
                 worker, snapshot, now, packets[flow.index], flow, verdicts[flow.index]
             );
@@ -147,8 +174,18 @@ void send_to_backend(
             return;
         }
     }
-    if (is_special(flow)) [[unlikely]] {
+    if (is_edited(flow)) [[unlikely]] {
         edit_specially(worker, snapshot, now, packet, flow);
+    }
+    if (is_plain_ipip(packet, flow.parsed, backend)) {
+        rewrite_plain_ipip(packet, flow.parsed, backend, hop, port.mac);
+        verdict.kind = VerdictKind::forward;
+        return;
+    }
+    if (is_plain_l2dsr(backend)) {
+        write_ethernet_addresses(packet.data, hop, port.mac);
+        verdict.kind = VerdictKind::forward;
+        return;
     }
     const auto refused =
         rewrite_for_backend(packet, flow.parsed, backend, hop, port.mac, flow.hash);
@@ -159,8 +196,8 @@ void send_to_backend(
     verdict.kind = VerdictKind::forward;
 }
 
-// Stage 4: edits and the counters of services and backends.
-void rewrite_flows(
+// Stage 4: edits and the counters of services and backends. Returns how many packets are forwarded.
+std::size_t rewrite_flows(
     WorkerContext& worker,
     const Snapshot& snapshot,
     CoarseTime now,
@@ -168,6 +205,7 @@ void rewrite_flows(
     std::span<Packet> packets,
     std::span<Verdict> verdicts
 ) {
+    std::size_t forwarded = 0;
     for (const Flow& flow : flows) {
         Packet& packet = packets[flow.index];
         Verdict& verdict = verdicts[flow.index];
@@ -186,12 +224,14 @@ void rewrite_flows(
             service.dropped_packets.add(1);
             continue;
         }
+        ++forwarded;
         BackendCounters& backend = worker.stats.backends[flow.backend.value];
         service.packets.add(1);
         service.bytes.add(received);
         backend.packets.add(1);
         backend.bytes.add(received);
     }
+    return forwarded;
 }
 
 void count_verdicts(WorkerCounters& counters, std::span<const Verdict> verdicts) {
@@ -223,7 +263,10 @@ void process_burst(
         FlowList flows;
         parse_and_look_up(worker, *snapshot, now, packets, verdicts, flows);
         choose_backends(worker, *snapshot, now, flows.items(), packets, verdicts);
-        rewrite_flows(worker, *snapshot, now, flows.items(), packets, verdicts);
+        if (rewrite_flows(worker, *snapshot, now, flows.items(), packets, verdicts) ==
+            packets.size()) [[likely]] {
+            return; // the rest counts what was not forwarded
+        }
     }
     count_verdicts(*worker.stats.worker, verdicts);
 }

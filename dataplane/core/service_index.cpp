@@ -33,9 +33,10 @@ std::size_t table_size(std::size_t count) {
 
 } // namespace
 
-std::uint64_t ServiceIndex::mix_portable(const Key& key) {
+std::uint64_t
+ServiceIndex::mix_portable(std::uint64_t high, std::uint64_t low, std::uint32_t meta) {
     // SplitMix64's finalizer.
-    std::uint64_t value = key.low ^ (key.high * 0xff51afd7ed558ccdULL) ^ key.meta;
+    std::uint64_t value = low ^ (high * 0xff51afd7ed558ccdULL) ^ meta;
     value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9ULL;
     value = (value ^ (value >> 27U)) * 0x94d049bb133111ebULL;
     return value ^ (value >> 31U);
@@ -135,12 +136,12 @@ const ServiceIndex::Group* ServiceIndex::find_group(const IpPrefix& prefix) cons
     }
 }
 
-std::int32_t ServiceIndex::find_candidate(const Key& key) const {
-    const IpAddress address = IpAddress::from_ipv6(
-        std::bit_cast<std::array<std::uint8_t, 16>>(std::array{key.high, key.low})
-    );
-    const auto protocol = static_cast<std::uint8_t>(key.meta);
-    const std::uint16_t port = Be16{static_cast<std::uint16_t>(key.meta >> 16U)}.host();
+std::int32_t
+ServiceIndex::find_candidate(std::uint64_t high, std::uint64_t low, std::uint32_t meta) const {
+    const IpAddress address =
+        IpAddress::from_ipv6(std::bit_cast<std::array<std::uint8_t, 16>>(std::array{high, low}));
+    const auto protocol = static_cast<std::uint8_t>(meta);
+    const std::uint16_t port = Be16{static_cast<std::uint16_t>(meta >> 16U)}.host();
     const bool is_icmp = protocol == (address.is_ipv4() ? protocol_icmp : protocol_icmpv6);
     for (const std::uint8_t host_bits : levels(address.family())) {
         const Group* const group =

@@ -46,16 +46,17 @@ public:
     /// order; the port of a protocol without ports is 0. A service of any protocol does not take
     /// ICMP: echo is answered by us, and an error belongs to the flow that it quotes.
     [[nodiscard]] std::int32_t find_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) const {
-        return find({.high = 0, .low = word_of(vip), .meta = meta_of(protocol, port)});
+        return find(0, word_of(vip), meta_of(protocol, port));
     }
 
     /// `vip`: 16 bytes.
     [[nodiscard]] std::int32_t
     find_ipv6(const std::uint8_t* vip, std::uint8_t protocol, Be16 port) const {
-        Key key{.meta = meta_of(protocol, port)};
-        std::memcpy(&key.high, vip, sizeof key.high);
-        std::memcpy(&key.low, vip + sizeof key.high, sizeof key.low);
-        return find(key);
+        std::uint64_t high = 0;
+        std::uint64_t low = 0;
+        std::memcpy(&high, vip, sizeof high);
+        std::memcpy(&low, vip + sizeof high, sizeof low);
+        return find(high, low, meta_of(protocol, port));
     }
 
     /// True for every address that a service names, alone or in a prefix.
@@ -105,34 +106,44 @@ private:
         return (std::uint32_t{port.raw} << 16U) | protocol;
     }
 
-    [[nodiscard]] std::int32_t find(const Key& key) const {
+    // In words, not as a Key: one in memory would cost every packet a guarded stack frame.
+    [[nodiscard]] std::int32_t
+    find(std::uint64_t high, std::uint64_t low, std::uint32_t meta) const {
         // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter
         // of the table is in use, so a probe ends soon.
-        for (std::uint64_t i = mix(key);; ++i) {
+        for (std::uint64_t i = mix(high, low, meta);; ++i) {
             const Slot& slot = exact_[i & exact_mask_];
-            if (slot.key == key && slot.index != none) [[likely]] {
+            const bool same = slot.key.low == low && slot.key.high == high && slot.key.meta == meta;
+            if (same && slot.index != none) [[likely]] {
                 return slot.index;
             }
             if (slot.index == none) {
-                return has_candidates_ ? find_candidate(key) : none;
+                return has_candidates_ ? find_candidate(high, low, meta) : none;
             }
         }
     }
 
     // CRC32 spreads the bits of neighbouring addresses into the low ones, which a multiplication
     // alone would not.
-    [[nodiscard]] static std::uint64_t mix(const Key& key) {
+    [[nodiscard]] static std::uint64_t
+    mix(std::uint64_t high, std::uint64_t low, std::uint32_t meta) {
 #if defined(__SSE4_2__)
-        return _mm_crc32_u64(_mm_crc32_u64(key.meta, key.low), key.high);
+        return _mm_crc32_u64(_mm_crc32_u64(meta, low), high);
 #else
-        return mix_portable(key);
+        return mix_portable(high, low, meta);
 #endif
     }
 
-    [[nodiscard]] static std::uint64_t mix_portable(const Key& key);
+    [[nodiscard]] static std::uint64_t mix(const Key& key) {
+        return mix(key.high, key.low, key.meta);
+    }
+
+    [[nodiscard]] static std::uint64_t
+    mix_portable(std::uint64_t high, std::uint64_t low, std::uint32_t meta);
     [[nodiscard]] static Key key_of(const IpAddress& address, std::uint32_t meta);
     [[nodiscard]] static std::uint64_t mix(const IpPrefix& prefix);
-    [[nodiscard]] std::int32_t find_candidate(const Key& key) const;
+    [[nodiscard]] std::int32_t
+    find_candidate(std::uint64_t high, std::uint64_t low, std::uint32_t meta) const;
     [[nodiscard]] const Group* find_group(const IpPrefix& prefix) const;
 
     /// Prefix lengths in use for this family, longest prefix first, as host bits.

@@ -11,9 +11,19 @@
 
 namespace penstock {
 
-/// True if the flow needs choose_specially() and edit_specially().
+/// True if the flow needs choose_specially().
 [[nodiscard]] inline bool is_special(const Flow& flow) {
     return (flow.service->features | static_cast<std::uint8_t>(flow.role)) != 0;
+}
+
+/// True if its service asks nothing but that no entry is made: its hash decides, no more.
+[[nodiscard]] inline bool is_untracked(const Flow& flow) {
+    return flow.service->features == feature::untracked && flow.role == FlowRole::member;
+}
+
+/// True if the flow needs edit_specially().
+[[nodiscard]] inline bool is_edited(const Flow& flow) {
+    return (flow.service->features & (feature::mss_clamp | feature::nat)) != 0;
 }
 
 /// Chooses flow.backend, or decides the packet: then flow.has_verdict is true and `verdict` holds

@@ -2,6 +2,7 @@
 #include "dataplane/core/rewrite.hpp"
 
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/rewrite_plain.hpp"
 #include "tests/unit/core/desired.hpp"
 
 #include <gtest/gtest.h>
@@ -51,6 +52,39 @@ protected:
     std::unique_ptr<NextHopTable> hops_ = std::make_unique<NextHopTable>();
     FlowHash hash_{0x123456789abcdef0};
 };
+
+// The short ways write what the long one does, whatever the length, the TOS and the addresses.
+TEST_F(RewriteTest, PlainTwinsAreEqual) {
+    std::mt19937_64 random(7);
+    for (int round = 0; round < 2000; ++round) {
+        const Bytes frame = PacketBuilder::tcp()
+                                .from("192.0.2.1")
+                                .to("198.51.100.10")
+                                .tos(static_cast<std::uint8_t>(random()))
+                                .payload(random() % 1200)
+                                .padding(random() % 7)
+                                .build();
+        FrameBuffer by_long(frame, 20);
+        FrameBuffer by_short(frame, 20);
+        const MacAddress source{{2, 0, 0, 0, static_cast<std::uint8_t>(random()), 9}};
+        const BackendEntry& backend = round % 2 == 0 ? *ipip_ : *l2dsr_;
+        hops_->set({1}, {.mac = hop_mac, .port = {0}});
+        const ParsedPacket parsed = parse_packet(by_long.packet);
+        ASSERT_EQ(parsed.kind, PacketKind::ipv4);
+        ASSERT_FALSE(
+            rewrite_for_backend(by_long.packet, parsed, backend, hops_->load({1}), source, hash_)
+        );
+        if (is_plain_l2dsr(backend)) {
+            write_ethernet_addresses(by_short.packet.data, hops_->load({1}), source);
+        } else {
+            ASSERT_TRUE(is_plain_ipip(by_short.packet, parsed, backend));
+            rewrite_plain_ipip(by_short.packet, parsed, backend, hops_->load({1}), source);
+        }
+        ASSERT_EQ(by_short.bytes(), by_long.bytes());
+        ASSERT_EQ(by_short.packet.total_length, by_long.packet.total_length);
+        ASSERT_EQ(by_short.packet.headroom, by_long.packet.headroom);
+    }
+}
 
 TEST_F(RewriteTest, IpipBytesAreExact) {
     const Bytes frame =
