@@ -9,6 +9,8 @@ namespace {
 constexpr std::uint32_t first_address = 0x0a800000; // 10.128.0.0
 constexpr std::uint32_t last_host = 0xffff;
 constexpr std::uint16_t default_weight = 100;
+constexpr std::size_t max_scripted_backends =
+    8000; // half of the ids: what is removed keeps its own
 
 bool is_usable(const BackendSpec& backend) {
     return backend.admin == AdminState::ready && backend.health == Health::up && backend.weight > 0;
@@ -32,10 +34,7 @@ void Pool::note(const BackendSpec& backend) {
         backend.admin != AdminState::disabled && backend.health != Health::down;
 }
 
-void Pool::add_backend() {
-    // Addresses come round again: a server that was removed may return.
-    const std::uint32_t host = next_host_;
-    next_host_ = next_host_ % last_host + 1;
+void Pool::add_host(std::uint32_t host) {
     BackendSpec backend{
         .name = "host-" + std::to_string(host),
         .key = {.address = IpAddress::from_ipv4(Be32::from_host(first_address + host)), .port = 80},
@@ -44,6 +43,20 @@ void Pool::add_backend() {
     };
     note(backend);
     backends().push_back(std::move(backend));
+}
+
+void Pool::add_backend() {
+    // Addresses come round again: a server that was removed may return. A script may have put
+    // another back already.
+    const auto is_there = [this](std::uint32_t host) {
+        return std::ranges::find(backends(), "host-" + std::to_string(host), &BackendSpec::name) !=
+               backends().end();
+    };
+    while (is_there(next_host_)) {
+        next_host_ = next_host_ % last_host + 1;
+    }
+    add_host(next_host_);
+    next_host_ = next_host_ % last_host + 1;
 }
 
 std::size_t Pool::usable() const {
@@ -61,6 +74,9 @@ bool Pool::try_change(Change kind) {
         add_backend();
         return true;
     }
+    if (pool.empty()) {
+        return false;
+    }
     const std::size_t index = random_() % pool.size();
     BackendSpec& backend = pool[index];
     const bool takes_away = kind == Change::remove || kind == Change::drain ||
@@ -68,15 +84,24 @@ bool Pool::try_change(Change kind) {
     if (takes_away && is_usable(backend) && usable() <= first_size_ / 2) {
         return false;
     }
-    switch (kind) {
-    case Change::add:
-        break;
-    case Change::remove:
+    if (kind == Change::remove) {
         // What is removed stays as it was: `keeps_` says so already.
         pool.erase(pool.begin() + static_cast<std::ptrdiff_t>(index));
         return true;
-    case Change::weight:
+    }
+    if (kind == Change::weight) {
         backend.weight = static_cast<std::uint16_t>(1 + random_() % 200);
+    }
+    set(kind, backend);
+    return true;
+}
+
+// The state of one that stays.
+void Pool::set(Change kind, BackendSpec& backend) {
+    switch (kind) {
+    case Change::add:
+    case Change::remove:
+    case Change::weight:
         break;
     case Change::drain:
         backend.admin = AdminState::drain;
@@ -95,7 +120,30 @@ bool Pool::try_change(Change kind) {
         break;
     }
     note(backend);
-    return true;
+}
+
+std::expected<void, std::string>
+Pool::apply(Change kind, std::uint32_t host, std::uint16_t weight) {
+    const std::string name = "host-" + std::to_string(host);
+    const auto found = std::ranges::find(backends(), name, &BackendSpec::name);
+    if (kind == Change::add) {
+        if (found != backends().end()) {
+            return std::unexpected(name + " is in the pool already");
+        }
+        if (backends().size() >= max_scripted_backends) {
+            return std::unexpected("the pool is full");
+        }
+        add_host(host);
+    } else if (found == backends().end()) {
+        return std::unexpected(name + " is not in the pool");
+    } else if (kind == Change::remove) {
+        backends().erase(found);
+    } else {
+        found->weight = kind == Change::weight ? weight : found->weight;
+        set(kind, *found);
+    }
+    ++state_.generation;
+    return {};
 }
 
 Change Pool::change() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pool of a service as operators and failures change it: a random walk over add, remove,
-// weight, drain, disable, down and up.
+// weight, drain, disable, down and up, and changes by name.
 //
 // Thread rule: one thread. Deterministic: equal seeds make equal walks.
 #pragma once
@@ -9,7 +9,9 @@
 
 #include <array>
 #include <cstdint>
+#include <expected>
 #include <random>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -29,6 +31,11 @@ public:
     /// Makes one random change that is possible now; at least half of the first size stays usable.
     Change change();
 
+    /// Makes this change to host-`host`, `weight` being its new weight if it is Change::weight. The
+    /// error says why it is not possible now, and nothing has changed then.
+    [[nodiscard]] std::expected<void, std::string>
+    apply(Change kind, std::uint32_t host, std::uint16_t weight);
+
     [[nodiscard]] const DesiredState& state() const { return state_; }
 
     /// True if a flow of the backend with this IPv4 address must stay with it: it is neither down
@@ -40,6 +47,8 @@ private:
 
     [[nodiscard]] std::size_t usable() const;
     void add_backend();
+    void add_host(std::uint32_t host);
+    void set(Change kind, BackendSpec& backend);
     bool try_change(Change kind);
     void note(const BackendSpec& backend);
 
