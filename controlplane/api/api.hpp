@@ -73,6 +73,8 @@ public:
     void get_configuration(Call call, Respond respond);
     void post_configuration(Call call, Respond respond);
     void post_diff(Call call, Respond respond);
+    // api_explain.cpp
+    void post_explain(Call call, Respond respond);
     // api_event.cpp
     void get_events(Call call, Respond respond);
     void get_event_stream(Call call, Respond respond);

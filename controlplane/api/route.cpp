@@ -55,7 +55,7 @@ constexpr std::array<QueryParameter, 2> history_parameters{{
 
 // By noun, as in docs/reference/api.md.
 
-constexpr std::array<Route, 6> look_routes{{
+constexpr std::array<Route, 7> look_routes{{
     {.method = "GET",
      .path = "/v1/openapi.json",
      .operation = "getOpenApi",
@@ -95,6 +95,13 @@ constexpr std::array<Route, 6> look_routes{{
      .parameters = stream_parameters,
      .gives = "text/event-stream",
      .answer = &Api::get_event_stream},
+    {.method = "POST",
+     .path = "/v1/explain",
+     .operation = "explainPackets",
+     .role = Role::view,
+     .summary = "What would become of packets now, and why; nothing changes",
+     .takes = "application/json",
+     .answer = &Api::post_explain},
 }};
 constexpr std::array<Route, 9> backend_routes{{
     {.method = "GET",

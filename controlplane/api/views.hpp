@@ -7,6 +7,7 @@
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/reconciler.hpp"
+#include "dataplane/api/messages.hpp"
 #include "dataplane/api/statistics.hpp"
 
 #include <boost/json/object.hpp>
@@ -80,6 +81,8 @@ make_probe_view(const config::ProbeConfig& probe, const ServiceKey& key);
 [[nodiscard]] boost::json::object make_events_view(
     const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
 );
+
+[[nodiscard]] boost::json::object make_explain_view(const Explained& explained);
 
 [[nodiscard]] boost::json::object make_plan_view(const ChangePlan& plan);
 [[nodiscard]] boost::json::object make_event_view(const Event& event);

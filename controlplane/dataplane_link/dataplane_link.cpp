@@ -71,6 +71,14 @@ void DataplaneLink::update_health(std::vector<HealthChange> changes, OnAnswer on
     });
 }
 
+void DataplaneLink::explain(ExplainPackets packets, OnExplained on_explained) {
+    const std::uint64_t id = next_id_++;
+    outstanding_.emplace(
+        id, Outstanding{nullptr, Clock::now() + answer_timeout, std::move(on_explained)}
+    );
+    send(Request{.id = id, .body = std::move(packets)});
+}
+
 void DataplaneLink::look_again() {
     if (ready_ && !status_outstanding_) {
         request_status();
@@ -196,6 +204,10 @@ void DataplaneLink::take_reply(const Reply& reply) {
     }
     Outstanding asked = std::move(found->second);
     outstanding_.erase(found);
+    if (asked.on_explained) {
+        take_explained(std::move(asked.on_explained), reply);
+        return;
+    }
     if (!asked.on_answer) {
         status_outstanding_ = false;
         const auto* status = std::get_if<Status>(&reply.body);
@@ -214,7 +226,29 @@ void DataplaneLink::take_reply(const Reply& reply) {
     } else if (const auto* refused = std::get_if<Refused>(&reply.body)) {
         asked.on_answer(*refused);
     } else {
-        fail(LinkFailure::refused, "penstock-dp answered a change with a status");
+        fail(LinkFailure::refused, "penstock-dp answered a change with something else");
+    }
+}
+
+void DataplaneLink::take_explained(OnExplained on_explained, const Reply& reply) {
+    if (const auto* explained = std::get_if<Explained>(&reply.body)) {
+        on_explained(*explained);
+    } else if (const auto* refused = std::get_if<Refused>(&reply.body)) {
+        on_explained(std::unexpected(refused->refusal));
+    } else {
+        const std::string reason = "penstock-dp answered an explain request with something else";
+        on_explained(std::unexpected(Refusal{"penstock-dp", reason, "report it"}));
+        fail(LinkFailure::refused, reason);
+    }
+}
+
+// Changes are told by the listener's link_failed(); who asked for an explanation hears it here.
+void DataplaneLink::forget_outstanding(const std::string& reason) {
+    auto forgotten = std::exchange(outstanding_, {});
+    for (auto& [id, asked] : forgotten) {
+        if (asked.on_explained) {
+            asked.on_explained(std::unexpected(Refusal{"penstock-dp", reason, "try again"}));
+        }
     }
 }
 
@@ -296,7 +330,7 @@ void DataplaneLink::fail(LinkFailure failure, const std::string& reason) {
     socket_.close(ignored);
     // The buffers of an aborted write are only touched by the kernel's copy: nothing is in flight
     // now.
-    outstanding_.clear();
+    forget_outstanding(reason);
     backoff_ = failure == LinkFailure::refused
                    ? longest_backoff
                    : std::clamp(backoff_ * 2, first_backoff, longest_backoff);

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -56,6 +57,8 @@ public:
     using Answer = std::variant<Applied, Refused>;
     using OnAnswer = std::move_only_function<void(const Answer&)>;
 
+    using OnExplained = std::move_only_function<void(const std::expected<Explained, Refusal>&)>;
+
     DataplaneLink(
         boost::asio::io_context& loop, std::string socket_path, DataplaneLinkListener& listener
     );
@@ -72,6 +75,10 @@ public:
     void apply(const DesiredState& state, OnAnswer on_answer);
     void update_health(std::vector<HealthChange> changes, OnAnswer on_answer);
 
+    /// `on_explained` is called in any case, with a Refusal if the connection ends before.
+    /// REQUIRES: is_ready().
+    void explain(ExplainPackets packets, OnExplained on_explained);
+
     /// Asks for the status now instead of within a second. Does nothing unless ready.
     void look_again();
 
@@ -79,8 +86,9 @@ private:
     using Clock = std::chrono::steady_clock;
 
     struct Outstanding {
-        OnAnswer on_answer; ///< empty for a GetStatus
+        OnAnswer on_answer; ///< empty for a GetStatus and an ExplainPackets
         Clock::time_point deadline;
+        OnExplained on_explained{}; ///< of an ExplainPackets
     };
 
     void connect();
@@ -92,6 +100,8 @@ private:
     void send(const ClientMessage& message);
     void write_next();
     void request_status();
+    void take_explained(OnExplained on_explained, const Reply& reply);
+    void forget_outstanding(const std::string& reason);
     void tick();
     void fail(LinkFailure failure, const std::string& reason);
 

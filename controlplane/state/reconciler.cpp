@@ -16,6 +16,18 @@
 
 namespace penstock {
 
+void Reconciler::explain(ExplainPackets packets, DataplaneLink::OnExplained done) {
+    if (link_.is_ready()) {
+        link_.explain(std::move(packets), std::move(done));
+        return;
+    }
+    done(std::unexpected(Refusal{
+        "penstock-dp",
+        dataplane_.reason.empty() ? std::string("not connected") : dataplane_.reason,
+        "see penstock status"
+    }));
+}
+
 namespace {
 
 std::string default_host(const ServiceKey& key) {

@@ -98,6 +98,9 @@ public:
     /// laid over both, and backends that are new count as up.
     [[nodiscard]] PlanInput make_plan_input(config::Configuration after) const;
 
+    /// Asks the dataplane; `done` is called now or later, in any case.
+    void explain(ExplainPackets packets, DataplaneLink::OnExplained done);
+
     /// Answers everybody who waits. For an orderly end.
     void stop();
 

@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t max_program_bytes = 255;
 constexpr std::size_t max_text_bytes = 4096; // of what a server says to people
 constexpr std::size_t max_queues = 1024;     // of one worker
+constexpr std::size_t max_sent_bytes =
+    ExplainPackets::max_frame_bytes + 128; // with headers before it
 
 } // namespace
 
@@ -48,6 +50,27 @@ bool Decoder::decode(const wire::UpdateHealth& in, UpdateHealth& out) {
     return true;
 }
 
+bool Decoder::decode(const wire::ExplainPackets& in, ExplainPackets& out) {
+    const auto count = static_cast<std::size_t>(in.frames_size());
+    if (count == 0) {
+        return fail("frames", "there are none", "send at least one");
+    }
+    if (!check_count("frames", count, ExplainPackets::max_frames)) {
+        return false;
+    }
+    for (const std::string& frame : in.frames()) {
+        if (frame.empty() || frame.size() > ExplainPackets::max_frame_bytes) {
+            return fail(
+                fmt::format("frame {}", out.frames.size() + 1),
+                fmt::format("it has {} bytes", frame.size()),
+                fmt::format("send 1 to {}", ExplainPackets::max_frame_bytes)
+            );
+        }
+        out.frames.emplace_back(frame.begin(), frame.end());
+    }
+    return true;
+}
+
 bool Decoder::decode(const wire::Request& in, Request& out) {
     if (in.id() == 0) {
         return fail("request id", "0 is not an id", "number requests from 1 on");
@@ -61,6 +84,8 @@ bool Decoder::decode(const wire::Request& in, Request& out) {
     case wire::Request::kGetStatus:
         out.body.emplace<GetStatus>();
         return true;
+    case wire::Request::kExplainPackets:
+        return decode(in.explain_packets(), out.body.emplace<ExplainPackets>());
     case wire::Request::BODY_NOT_SET:
         break;
     }
@@ -173,6 +198,76 @@ bool Decoder::decode(const wire::Status& in, Status& out) {
     return true;
 }
 
+// Which backend, and why that one.
+bool Decoder::decode_choice(
+    const std::string& place, const wire::ExplainedPacket& in, ExplainedPacket& out
+) {
+    out.hash = in.hash();
+    out.slot = in.slot();
+    out.slot_count = in.slot_count();
+    if (!decode_text(
+            place + ", slot_backend", in.slot_backend(), max_name_bytes, out.slot_backend
+        ) ||
+        !check_count(place + ", flows", static_cast<std::size_t>(in.flows_size()), max_workers)) {
+        return false;
+    }
+    for (const wire::ExplainedFlow& flow : in.flows()) {
+        ExplainedFlow& to = out.flows.emplace_back();
+        to.worker = flow.worker();
+        to.age_s = flow.age_s();
+        if (!decode_word(place + ", flow, state", flow.state(), to.state) ||
+            !decode_text(
+                place + ", flow, backend", flow.backend_name(), max_name_bytes, to.backend_name
+            )) {
+            return false;
+        }
+    }
+    if (!in.has_backend()) {
+        return true;
+    }
+    ExplainedBackend& backend = out.backend.emplace();
+    backend.removed = in.backend().removed();
+    return decode(place, in.backend().backend(), backend.spec) &&
+           decode_word(place + ", forwarding", in.backend().forwarding(), backend.forwarding);
+}
+
+bool Decoder::decode(
+    const std::string& place, const wire::ExplainedPacket& in, ExplainedPacket& out
+) {
+    if (in.sent().size() > max_sent_bytes) {
+        return fail(place + ", sent", "it is longer than a frame", "send what would leave");
+    }
+    out.sent.assign(in.sent().begin(), in.sent().end());
+    if (!in.next_hop_mac().empty() &&
+        !decode_mac(place + ", next_hop_mac", in.next_hop_mac(), out.next_hop_mac.emplace())) {
+        return false;
+    }
+    if (in.has_service() && !decode(place + ", service", in.service(), out.service.emplace())) {
+        return false;
+    }
+    return decode_word(place + ", verdict", in.verdict(), out.verdict) &&
+           decode_text(place + ", reason", in.reason(), max_text_bytes, out.reason) &&
+           decode_text(place + ", reason", in.reason_text(), max_text_bytes, out.reason_text) &&
+           decode_text(place + ", service", in.service_name(), max_name_bytes, out.service_name) &&
+           decode_text(place + ", tx_port", in.tx_port(), max_name_bytes, out.tx_port) &&
+           decode_choice(place, in, out);
+}
+
+bool Decoder::decode(const wire::Explained& in, Explained& out) {
+    out.generation = in.generation();
+    const auto count = static_cast<std::size_t>(in.packets_size());
+    if (!check_count("packets", count, ExplainPackets::max_frames)) {
+        return false;
+    }
+    for (const wire::ExplainedPacket& packet : in.packets()) {
+        ExplainedPacket& to = out.packets.emplace_back();
+        if (!decode(fmt::format("packet {}", out.packets.size()), packet, to)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool Decoder::decode(const wire::Reply& in, Reply& out) {
     out.id = in.id();
     switch (in.body_case()) {
@@ -183,6 +278,8 @@ bool Decoder::decode(const wire::Reply& in, Reply& out) {
         return decode(in.refused(), out.body.emplace<Refused>());
     case wire::Reply::kStatus:
         return decode(in.status(), out.body.emplace<Status>());
+    case wire::Reply::kExplained:
+        return decode(in.explained(), out.body.emplace<Explained>());
     case wire::Reply::BODY_NOT_SET:
         break;
     }

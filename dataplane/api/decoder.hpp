@@ -51,7 +51,12 @@ private:
     bool decode_sources(const wire::ApplyDesiredState& in, DesiredState& out);
     bool decode_services(const wire::ApplyDesiredState& in, DesiredState& out);
     bool decode(const wire::UpdateHealth& in, UpdateHealth& out);
+    bool decode(const wire::ExplainPackets& in, ExplainPackets& out);
     bool decode(const wire::Reply& in, Reply& out);
+    bool decode(const wire::Explained& in, Explained& out);
+    bool decode(const std::string& place, const wire::ExplainedPacket& in, ExplainedPacket& out);
+    bool
+    decode_choice(const std::string& place, const wire::ExplainedPacket& in, ExplainedPacket& out);
     bool decode(const wire::Refused& in, Refused& out);
     bool decode(const wire::Status& in, Status& out);
     bool decode(const std::string& place, const wire::WorkerStatus& in, WorkerStatus& out);

@@ -157,6 +157,10 @@ void encode(const Request& in, wire::Request& out) {
         encode(*apply, *out.mutable_apply_desired_state());
     } else if (const auto* health = std::get_if<UpdateHealth>(&in.body)) {
         encode(*health, *out.mutable_update_health());
+    } else if (const auto* explain = std::get_if<ExplainPackets>(&in.body)) {
+        for (const std::vector<std::uint8_t>& frame : explain->frames) {
+            out.mutable_explain_packets()->add_frames(frame.data(), frame.size());
+        }
     } else {
         out.mutable_get_status();
     }
@@ -222,6 +226,38 @@ void encode(const Status& in, wire::Status& out) {
     }
 }
 
+void encode(const ExplainedPacket& in, wire::ExplainedPacket& out) {
+    out.set_verdict(to_wire(in.verdict));
+    out.set_reason(in.reason);
+    out.set_reason_text(in.reason_text);
+    out.set_service_name(in.service_name);
+    if (in.service) {
+        encode(*in.service, *out.mutable_service());
+    }
+    out.set_hash(in.hash);
+    out.set_slot(in.slot);
+    out.set_slot_count(in.slot_count);
+    out.set_slot_backend(in.slot_backend);
+    for (const ExplainedFlow& flow : in.flows) {
+        wire::ExplainedFlow& to = *out.add_flows();
+        to.set_worker(flow.worker);
+        to.set_age_s(flow.age_s);
+        to.set_state(to_wire(flow.state));
+        to.set_backend_name(flow.backend_name);
+    }
+    if (in.backend) {
+        wire::ExplainedBackend& to = *out.mutable_backend();
+        encode(in.backend->spec, *to.mutable_backend());
+        to.set_forwarding(to_wire(in.backend->forwarding));
+        to.set_removed(in.backend->removed);
+    }
+    if (in.next_hop_mac) {
+        out.set_next_hop_mac(to_bytes(*in.next_hop_mac));
+    }
+    out.set_tx_port(in.tx_port);
+    out.set_sent(in.sent.data(), in.sent.size());
+}
+
 void encode(const Reply& in, wire::Reply& out) {
     out.set_id(in.id);
     if (const auto* applied = std::get_if<Applied>(&in.body)) {
@@ -233,6 +269,11 @@ void encode(const Reply& in, wire::Reply& out) {
         to.set_cause(refused->refusal.cause);
         to.set_remedy(refused->refusal.remedy);
         to.set_current_generation(refused->current_generation);
+    } else if (const auto* explained = std::get_if<Explained>(&in.body)) {
+        out.mutable_explained()->set_generation(explained->generation);
+        for (const ExplainedPacket& packet : explained->packets) {
+            encode(packet, *out.mutable_explained()->add_packets());
+        }
     } else {
         encode(std::get<Status>(in.body), *out.mutable_status());
     }

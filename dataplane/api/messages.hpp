@@ -11,7 +11,9 @@
 #include "dataplane/api/refusal.hpp"
 #include "dataplane/core/addresses.hpp"
 #include "dataplane/core/desired_state.hpp"
+#include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/identity.hpp"
+#include "dataplane/core/packet.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -66,9 +68,19 @@ struct GetStatus {
     friend bool operator==(const GetStatus&, const GetStatus&) = default;
 };
 
+/// What would become of frames now, and why. Nothing changes.
+struct ExplainPackets {
+    static constexpr std::size_t max_frames = 256;
+    static constexpr std::size_t max_frame_bytes = 9728;
+
+    std::vector<std::vector<std::uint8_t>> frames; ///< 1 … max_frames of 1 … max_frame_bytes
+
+    friend bool operator==(const ExplainPackets&, const ExplainPackets&) = default;
+};
+
 struct Request {
     std::uint64_t id = 0; ///< the client's, above 0; the reply repeats it
-    std::variant<ApplyDesiredState, UpdateHealth, GetStatus> body;
+    std::variant<ApplyDesiredState, UpdateHealth, GetStatus, ExplainPackets> body;
 
     friend bool operator==(const Request&, const Request&) = default;
 };
@@ -165,9 +177,54 @@ struct Status {
     friend bool operator==(const Status&, const Status&) = default;
 };
 
+/// An entry of a packet's flow in a worker's table.
+struct ExplainedFlow {
+    std::uint32_t worker = 0;
+    std::uint32_t age_s = 0; ///< since the last packet, in steps of two seconds
+    FlowState state = FlowState::tcp_syn;
+    std::string backend_name;
+
+    friend bool operator==(const ExplainedFlow&, const ExplainedFlow&) = default;
+};
+
+struct ExplainedBackend {
+    BackendSpec spec;
+    Forwarding forwarding = Forwarding::ipip;
+    bool removed = false; ///< keeps its flows; weight, admin and health mean nothing
+
+    friend bool operator==(const ExplainedBackend&, const ExplainedBackend&) = default;
+};
+
+/// As core's Explanation (explain.hpp), with names.
+struct ExplainedPacket {
+    VerdictKind verdict = VerdictKind::drop;
+    std::string reason;      ///< of a drop
+    std::string reason_text; ///< what it means
+    std::string service_name;
+    std::optional<ServiceKey> service; ///< nothing: it matched none
+    std::uint64_t hash = 0;            ///< if it matched a service
+    std::uint32_t slot = 0;
+    std::uint32_t slot_count = 0; ///< 0: no backend takes new flows
+    std::string slot_backend;
+    std::vector<ExplainedFlow> flows; ///< the newest first: that one counts
+    std::optional<ExplainedBackend> backend;
+    std::optional<MacAddress> next_hop_mac;
+    std::string tx_port;            ///< where it would leave, if it would
+    std::vector<std::uint8_t> sent; ///< the frame that would leave
+
+    friend bool operator==(const ExplainedPacket&, const ExplainedPacket&) = default;
+};
+
+struct Explained {
+    std::uint64_t generation = 0; ///< of the snapshot that decided; 0: there is none
+    std::vector<ExplainedPacket> packets;
+
+    friend bool operator==(const Explained&, const Explained&) = default;
+};
+
 struct Reply {
     std::uint64_t id = 0; ///< of the request; 0: about the connection
-    std::variant<Applied, Refused, Status> body;
+    std::variant<Applied, Refused, Status, Explained> body;
 
     friend bool operator==(const Reply&, const Reply&) = default;
 };

@@ -108,6 +108,26 @@ struct WireWords<NextHopState> {
     };
 };
 
+template <>
+struct WireWords<VerdictKind> {
+    static constexpr std::array words{
+        std::pair{VerdictKind::forward, wire::VERDICT_KIND_FORWARD},
+        std::pair{VerdictKind::reply, wire::VERDICT_KIND_REPLY},
+        std::pair{VerdictKind::kernel, wire::VERDICT_KIND_KERNEL},
+        std::pair{VerdictKind::drop, wire::VERDICT_KIND_DROP},
+    };
+};
+
+template <>
+struct WireWords<FlowState> {
+    static constexpr std::array words{
+        std::pair{FlowState::tcp_syn, wire::FLOW_STATE_TCP_SYN},
+        std::pair{FlowState::tcp_established, wire::FLOW_STATE_TCP_ESTABLISHED},
+        std::pair{FlowState::tcp_closing, wire::FLOW_STATE_TCP_CLOSING},
+        std::pair{FlowState::udp, wire::FLOW_STATE_UDP},
+    };
+};
+
 /// The wire's word; its 0 (unspecified, which every decoder refuses) for a value that has none.
 template <typename Value>
 [[nodiscard]] auto to_wire(Value value) {

@@ -8,6 +8,7 @@
 #include "dataplane/api/messages.hpp"
 #include "dataplane/api/refusal.hpp"
 #include "dataplane/api/statistics.hpp"
+#include "dataplane/core/explain.hpp"
 #include "dataplane/core/id_registry.hpp"
 #include "dataplane/core/snapshot.hpp"
 #include "dataplane/dpdk/hop_state.hpp"
@@ -54,11 +55,21 @@ public:
         const std::vector<std::string>& ports
     ) const;
 
+    /// What would become of frames that arrive at port 0, and why. `desired` may be null; `ports`
+    /// are the names by PortId.
+    [[nodiscard]] Explained explain(
+        const ExplainPackets& request,
+        const ExplainView& view,
+        const DesiredState* desired,
+        const std::vector<std::string>& ports
+    );
+
 private:
     void write_directory(const DesiredState& desired);
     [[nodiscard]] bool has_retired() const;
 
     StatisticsWriter& statistics_;
+    Explainer explainer_;
     IdRegistry ids_;
     std::vector<std::string> service_names_; ///< by id, as written; empty: not in the directory
     std::vector<std::string> backend_names_;

@@ -102,6 +102,8 @@ private:
     void keep_house();
     void refresh();
     void send_status(ConnectionId connection, std::uint64_t request_id);
+    void send_explained(ConnectionId connection, std::uint64_t request_id, ExplainPackets request);
+    [[nodiscard]] std::vector<std::string> port_names() const;
     [[nodiscard]] Status make_status();
     [[nodiscard]] std::string name_stuck_workers() const;
 
@@ -178,6 +180,9 @@ void Control::Session::handle(ConnectionId connection, Request request) {
         change.body = std::make_shared<const DesiredState>(std::move(apply->state));
     } else if (auto* const update = std::get_if<UpdateHealth>(&request.body)) {
         change.body = std::move(*update);
+    } else if (auto* const explain = std::get_if<ExplainPackets>(&request.body)) {
+        send_explained(connection, request.id, std::move(*explain));
+        return;
     } else {
         send_status(connection, request.id);
         return;
@@ -517,10 +522,7 @@ void Control::Session::send_status(ConnectionId connection, std::uint64_t reques
     work->status = make_status();
     work->desired = desired_;
     work->hops = neighbours_->states();
-    work->ports.resize(max_ports);
-    for (const PortDescription& port : setup_.ports) {
-        work->ports.at(port.id.value) = port.name;
-    }
+    work->ports = port_names();
     worker_->run(
         [this, work, request_id] {
             if (work->desired) {
@@ -537,6 +539,44 @@ void Control::Session::send_status(ConnectionId connection, std::uint64_t reques
                     connection, Reply{request_id, Refused{work->frame.error(), live_generation_}}
                 );
             }
+        }
+    );
+}
+
+std::vector<std::string> Control::Session::port_names() const {
+    std::vector<std::string> names(max_ports);
+    for (const PortDescription& port : setup_.ports) {
+        names.at(port.id.value) = port.name;
+    }
+    return names;
+}
+
+void Control::Session::send_explained(
+    ConnectionId connection, std::uint64_t request_id, ExplainPackets request
+) {
+    struct Work {
+        ExplainPackets request;
+        std::shared_ptr<const DesiredState> desired;
+        std::shared_ptr<const Snapshot> snapshot;
+        Explained explained;
+    };
+
+    // What is published now decides, and is kept alive: the builder thread may come to it later.
+    auto work = std::make_shared<Work>(std::move(request), desired_, published_, Explained{});
+    worker_->run(
+        [this, work, ports = port_names()] {
+            const ExplainView view{
+                .snapshot = work->snapshot.get(),
+                .workers = setup_.worker_tables,
+                .next_hops = &setup_.next_hops,
+                .path_mtus = setup_.path_mtus,
+                .ports = setup_.port_facts,
+                .now = CoarseTime::from_seconds(now_ns() / 1'000'000'000U),
+            };
+            work->explained = builder_.explain(work->request, view, work->desired.get(), ports);
+        },
+        [this, work, connection, request_id] {
+            server_->reply(connection, Reply{request_id, std::move(work->explained)});
         }
     );
 }

@@ -18,12 +18,15 @@
 #include "dataplane/api/refusal.hpp"
 #include "dataplane/api/statistics.hpp"
 #include "dataplane/core/next_hop.hpp"
+#include "dataplane/core/pipeline.hpp"
+#include "dataplane/core/port_facts.hpp"
 #include "dataplane/core/publish.hpp"
 #include "dataplane/core/snapshot.hpp"
 #include "dataplane/dpdk/port_facts.hpp"
 
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +41,9 @@ struct ControlSetup {
     Publication<Snapshot>& publication;
     NextHopTable& next_hops;
     PortControl& port_control;
+    std::vector<WorkerTables> worker_tables; ///< by worker; read only, to explain packets
+    PathMtuTable* path_mtus = nullptr;       ///< never null where packets are explained
+    std::span<const PortFacts> port_facts;   ///< by PortId
 };
 
 class Control {

@@ -238,6 +238,10 @@ Instance::Step Instance::open_control(const config::DataplaneConfig& dataplane) 
         }
         workers.push_back(std::move(worker));
     }
+    std::vector<WorkerTables> worker_tables;
+    for (const auto& worker : workers_) {
+        worker_tables.push_back(worker->tables());
+    }
     auto control = Control::create({
         .socket_path = folder_->path() + "/dataplane.sock",
         .ports = std::move(ports),
@@ -247,6 +251,9 @@ Instance::Step Instance::open_control(const config::DataplaneConfig& dataplane) 
         .publication = publication_,
         .next_hops = next_hops_,
         .port_control = *ports_,
+        .worker_tables = std::move(worker_tables),
+        .path_mtus = &path_mtus_,
+        .port_facts = port_facts_,
     });
     if (!control) {
         return std::unexpected(control.error());

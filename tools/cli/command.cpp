@@ -28,7 +28,8 @@ constexpr std::array<Option, 7> globals{{
 std::span<const Command> commands() {
     static const std::vector<Command> all = [] {
         std::vector<Command> rows;
-        for (const auto part : {configuration_commands(), backend_commands(), look_commands()})
+        for (const auto part :
+             {configuration_commands(), backend_commands(), look_commands(), packet_commands()})
             rows.insert(rows.end(), part.begin(), part.end());
         return rows;
     }();

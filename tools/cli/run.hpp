@@ -37,6 +37,7 @@ RunResult run_backend_weight(const Invocation& invocation, Output& output);
 RunResult run_stats(const Invocation& invocation, Output& output);
 RunResult run_drops(const Invocation& invocation, Output& output);
 RunResult run_events(const Invocation& invocation, Output& output);
+RunResult run_explain(const Invocation& invocation, Output& output);
 RunResult run_replay(const Invocation& invocation, Output& output);
 RunResult run_top(const Invocation& invocation, Output& output);
 RunResult run_completion(const Invocation& invocation, Output& output);

@@ -38,6 +38,7 @@ TEST(Codec, ReturnsTheOtherRequestsUnchanged) {
     const std::vector<ClientMessage> messages{
         Hello{protocol_version, 77, "penstock-cp 0.1.0"},
         Request{1, GetStatus{}},
+        Request{2, ExplainPackets{.frames = {{1}, {2, 3}}}},
         Request{
             2,
             UpdateHealth{
@@ -91,12 +92,47 @@ Status make_status() {
     return status;
 }
 
+Explained make_explained() {
+    ExplainedPacket forwarded{
+        .verdict = VerdictKind::forward,
+        .reason = "",
+        .reason_text = "",
+        .service_name = "web",
+        .service = ServiceKey{*IpAddress::parse("198.51.100.10"), Protocol::tcp, 80},
+        .hash = UINT64_MAX,
+        .slot = 5,
+        .slot_count = 16381,
+        .slot_backend = "web-2",
+        .flows =
+            {{.worker = 1, .age_s = 4, .state = FlowState::tcp_established, .backend_name = "web-1"}
+            },
+        .backend = std::nullopt,
+        .next_hop_mac = *MacAddress::parse("02:00:00:00:00:01"),
+        .tx_port = "edge0",
+        .sent = {1, 2, 3},
+    };
+    forwarded.backend = ExplainedBackend{
+        .spec =
+            {.name = "web-1",
+             .key = {*IpAddress::parse("10.0.1.11"), 80},
+             .admin = AdminState::drain,
+             .health = Health::up},
+        .forwarding = Forwarding::ipip,
+        .removed = true,
+    };
+    ExplainedPacket dropped;
+    dropped.reason = "no_backend";
+    dropped.reason_text = "there is none";
+    return {.generation = 7, .packets = {forwarded, dropped}};
+}
+
 TEST(Codec, ReturnsRepliesUnchanged) {
     const std::vector<ServerMessage> messages{
         Hello{protocol_version, 1, "penstock-dp 0.1.0"},
         Reply{4, Applied{19, 3}},
         Reply{0, Refused{{"service web", "it is odd", "make it even"}, 18}},
         Reply{5, make_status()},
+        Reply{6, make_explained()},
     };
     for (const ServerMessage& sent : messages) {
         const auto got = decode_server_message(message_of(frame_of(sent)));
@@ -379,6 +415,19 @@ TEST(Codec, RefusesBadHealthUpdates) {
     EXPECT_FALSE(is_taken({1, {change, change}})) << "the same backend twice";
     EXPECT_FALSE(is_taken({1, {{service, {IpAddress{}, 80}, Health::up}}})) << "no address";
     EXPECT_FALSE(is_taken({1, std::vector<HealthChange>(max_backends + 1, change)})) << "too many";
+}
+
+TEST(Codec, RefusesQuestionsThatAreNone) {
+    const auto refused = [](std::vector<std::vector<std::uint8_t>> frames) {
+        const ClientMessage message{Request{1, ExplainPackets{.frames = std::move(frames)}}};
+        return !decode_client_message(message_of(frame_of(message))).has_value();
+    };
+    using Frame = std::vector<std::uint8_t>;
+    EXPECT_TRUE(refused({}));
+    EXPECT_TRUE(refused({Frame{}}));
+    EXPECT_TRUE(refused({Frame(ExplainPackets::max_frame_bytes + 1)}));
+    EXPECT_TRUE(refused(std::vector(ExplainPackets::max_frames + 1, Frame(1))));
+    EXPECT_FALSE(refused(std::vector(ExplainPackets::max_frames, Frame(1))));
 }
 
 TEST(Codec, RefusesMessagesThatAskForNothing) {
