@@ -81,9 +81,7 @@ json::object make_service(
 ) {
     BackendCounts counts;
     count_backends(service, counts);
-    const std::string reason = describe_service(service, [&reconciler](const BackendRef& ref) {
-        return reconciler.health_of(ref).reason;
-    });
+    const std::string reason = reconciler.reason_of(service);
     const ServiceSample* sample = index.find(service.key);
     return {
         {"name", service.name},
@@ -94,7 +92,7 @@ json::object make_service(
         {"forwarding", to_string(service.forwarding)},
         {"maglev_size", service.maglev_size},
         {"policy", make_policy_view(service)},
-        {"state", to_string(judge_service(service))},
+        {"state", to_string(reconciler.state_of(service))},
         {"reason", reason.empty() ? json::value(nullptr) : json::value(reason)},
         {"backend_counts",
          json::object{
@@ -150,7 +148,7 @@ json::object make_backend(
         {"port", backend.key.port},
         {"weight", backend.weight},
         {"admin", to_string(backend.admin)},
-        {"health", to_string(backend.health)},
+        {"health", to_string(health.health)},
         {"reason", health.reason.empty() ? json::value(nullptr) : json::value(health.reason)},
         {"since", health.since ? json::value(format_rfc3339(*health.since)) : json::value(nullptr)},
         {"report", make_report(health.report)},

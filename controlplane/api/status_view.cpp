@@ -170,6 +170,17 @@ void add_dataplane_problems(
     }
 }
 
+/// Services in panic, or with too few healthy backends.
+void add_policy_problems(const Reconciler& reconciler, json::array& problems) {
+    const auto& services = reconciler.desired().services;
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        if (const std::string problem = reconciler.policy_problem(i); !problem.empty()) {
+            problems.push_back(json::value(fmt::format("service {}: {}", services[i].name, problem))
+            );
+        }
+    }
+}
+
 /// The worst first: nothing forwarded, then nothing steered by us, then what is stale.
 json::array list_problems(
     const Reconciler& reconciler, const Statistics* statistics, const json::object& dataplane
@@ -187,6 +198,9 @@ json::array list_problems(
                 problems.push_back(json::value("penstock-dp refuses: " + view.reason));
             }
             add_dataplane_problems(reconciler, statistics, problems);
+        }
+        if (state == ServiceState::down) {
+            add_policy_problems(reconciler, problems);
         }
         for (const ServiceSpec& service : reconciler.desired().services) {
             if (judge_service(service) == state) {
@@ -242,7 +256,7 @@ json::object make_status_view(
     std::size_t by_state[3] = {};
     BackendCounts counts;
     for (const ServiceSpec& service : desired.services) {
-        ++by_state[static_cast<std::size_t>(judge_service(service))];
+        ++by_state[static_cast<std::size_t>(reconciler.state_of(service))];
         count_backends(service, counts);
     }
     const auto live = reconciler.live_generation();

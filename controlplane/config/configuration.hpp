@@ -8,6 +8,7 @@
 // do not take part in comparisons.
 #pragma once
 
+#include "controlplane/config/health_policy.hpp"
 #include "controlplane/config/place.hpp"
 #include "controlplane/config/probe_config.hpp"
 #include "dataplane/core/desired_state.hpp"
@@ -91,6 +92,7 @@ struct DataplaneConfig {
 struct ServiceConfig {
     ServiceSpec spec;
     ProbeConfig probe;
+    HealthPolicy policy;                ///< `health`
     Origin place;                       ///< of [[service]]
     std::vector<Origin> backend_places; ///< of the addresses of spec.backends
 

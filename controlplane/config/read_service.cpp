@@ -18,11 +18,11 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 21> service_keys{
-    "name",    "vip",       "protocol",    "port",  "forwarding", "gue",
-    "toa",     "mss_clamp", "maglev_size", "track", "affinity",   "affinity_prefix",
-    "on_down", "limit",     "allow",       "deny",  "allow_file", "deny_file",
-    "quic",    "probe",     "backend"
+constexpr std::array<std::string_view, 22> service_keys{
+    "name",    "vip",       "protocol",    "port",   "forwarding", "gue",
+    "toa",     "mss_clamp", "maglev_size", "track",  "affinity",   "affinity_prefix",
+    "on_down", "limit",     "allow",       "deny",   "allow_file", "deny_file",
+    "quic",    "probe",     "health",      "backend"
 };
 
 // What is probed at a port, and so needs to know which.
@@ -100,6 +100,10 @@ ServiceConfig ServiceReader::read_service(const Value& value) {
     service.spec.access = access_reader_.read(table);
     read_quic(table, service.spec);
     read_probe_of(table, service);
+    if (const Value* health = table.find("health")) {
+        service.policy =
+            read_health_policy(findings_, *health, fmt::format("health of {}", table.what()));
+    }
     service.spec.backends = backends_.read(table, service.spec, service.backend_places);
     if (service.probe.type == ProbeType::none) {
         for (BackendSpec& backend : service.spec.backends) {

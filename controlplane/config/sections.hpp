@@ -69,4 +69,8 @@ void read_quic(const TableReader& table, ServiceSpec& spec);
 [[nodiscard]] ProbeConfig
 read_probe(Findings& findings, const Value& value, const std::string& what);
 
+/// `health` of a service. `what` names it: "health of service 'web'".
+[[nodiscard]] HealthPolicy
+read_health_policy(Findings& findings, const Value& value, const std::string& what);
+
 } // namespace penstock::config

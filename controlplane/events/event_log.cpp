@@ -44,9 +44,10 @@ spdlog::level::level_enum to_level(EventSeverity severity) {
 } // namespace
 
 std::string_view to_string(EventType type) {
-    static constexpr std::array<std::string_view, 21> names{
+    static constexpr std::array<std::string_view, 24> names{
         "started",         "stopping",          "backend-health",
-        "health-live",     "backend-report",    "backend-admin",
+        "health-live",     "backend-report",    "backend-held",
+        "service-panic",   "service-minimum",   "backend-admin",
         "service-state",   "config-applied",    "config-pending",
         "config-invalid",  "config-refused",    "config-not-saved",
         "config-on-trial", "config-confirmed",  "config-rolled-back",

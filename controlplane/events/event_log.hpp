@@ -22,9 +22,12 @@ namespace penstock {
 enum class EventType : std::uint8_t {
     started,
     stopping,
-    backend_health, ///< the probes changed their mind
-    health_live,    ///< the dataplane forwards by that change
-    backend_report, ///< its agent says something else than before
+    backend_health,  ///< the probes changed their mind
+    health_live,     ///< the dataplane forwards by that change
+    backend_report,  ///< its agent says something else than before
+    backend_held,    ///< for flapping, or released
+    service_panic,   ///< all backends are used, or no longer
+    service_minimum, ///< fewer healthy backends than min_healthy, or enough again
     backend_admin,
     service_state,
     config_applied,

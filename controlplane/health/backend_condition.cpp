@@ -24,6 +24,7 @@ void lay_condition(
     BackendSpec& backend, const BackendCondition& condition, const OperatorWord& word
 ) {
     backend.health = condition.health;
+    backend.weight = scale_weight(backend.weight, condition.start_percent);
     if (condition.report && !word.has_weight) {
         backend.weight = scale_weight(backend.weight, condition.report->weight_percent);
     }

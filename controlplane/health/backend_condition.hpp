@@ -15,6 +15,8 @@ namespace penstock {
 struct BackendCondition {
     Health health = Health::unknown;
     std::optional<AgentReport> report; ///< of its own agent
+    bool is_held = false;              ///< down for flapping (backend_course.hpp)
+    unsigned start_percent = 100;      ///< of its weight, while it starts slowly
 };
 
 /// The stricter of the two: disabled before drain before ready.

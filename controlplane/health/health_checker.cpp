@@ -232,6 +232,7 @@ void HealthChecker::run(const std::shared_ptr<Entry>& entry) {
     ++in_flight_;
     ProbeDone done = [this, weak = std::weak_ptr(entry), lane = entry->lane](ProbeResult result) {
         --in_flight_;
+        ++probes_made_;
         if (lane) {
             leave_lane(*lane);
         }

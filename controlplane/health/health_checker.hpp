@@ -86,6 +86,9 @@ public:
     /// What its agent said last; nothing for what has none.
     [[nodiscard]] std::optional<AgentReport> report(const BackendRef& ref) const;
 
+    /// Since the start.
+    [[nodiscard]] std::uint64_t probes_made() const { return probes_made_; }
+
     /// The same with reason and time.
     [[nodiscard]] std::optional<HealthView> view(const BackendRef& ref) const;
 
@@ -129,6 +132,7 @@ private:
     boost::asio::steady_timer timer_;
     std::optional<std::chrono::steady_clock::time_point> timer_at_;
     std::size_t in_flight_ = 0;
+    std::uint64_t probes_made_ = 0;
     bool is_run_posted_ = false;
     std::minstd_rand generator_;
     std::uniform_real_distribution<double> distribution_{0.0, 1.0};

@@ -14,25 +14,40 @@ DesiredState make_effective_state(
     std::uint64_t generation
 ) {
     DesiredState state = config::to_desired_state(configuration, key, generation);
-    for (ServiceSpec& service : state.services) {
-        for (BackendSpec& backend : service.backends) {
-            const BackendRef ref{.service = service.key, .backend = backend.key};
-            const auto found = overrides.find(ref);
-            OperatorWord word;
-            if (found != overrides.end()) {
-                word = {
-                    .has_admin = found->second.admin.has_value(),
-                    .has_weight = found->second.weight.has_value(),
-                };
-                backend.admin = found->second.admin.value_or(backend.admin);
-                backend.weight = found->second.weight.value_or(backend.weight);
-            }
-            if (const auto condition = find_condition(ref)) {
-                lay_condition(backend, *condition, word);
-            }
-        }
+    for (std::size_t i = 0; i < state.services.size(); ++i) {
+        state.services[i] =
+            make_effective_service(configuration.services[i], overrides, find_condition).spec;
     }
     return state;
+}
+
+EffectiveService make_effective_service(
+    const config::ServiceConfig& service,
+    const Overrides& overrides,
+    const FindCondition& find_condition
+) {
+    EffectiveService out{.spec = service.spec, .decision = {}};
+    std::vector<bool> held(out.spec.backends.size());
+    for (std::size_t i = 0; i < held.size(); ++i) {
+        BackendSpec& backend = out.spec.backends[i];
+        const BackendRef ref{.service = out.spec.key, .backend = backend.key};
+        const auto found = overrides.find(ref);
+        OperatorWord word;
+        if (found != overrides.end()) {
+            word = {
+                .has_admin = found->second.admin.has_value(),
+                .has_weight = found->second.weight.has_value(),
+            };
+            backend.admin = found->second.admin.value_or(backend.admin);
+            backend.weight = found->second.weight.value_or(backend.weight);
+        }
+        if (const auto condition = find_condition(ref)) {
+            lay_condition(backend, *condition, word);
+            held[i] = condition->is_held;
+        }
+    }
+    out.decision = decide_service(out.spec, held, service.policy);
+    return out;
 }
 
 Overrides

@@ -8,6 +8,7 @@
 #include "controlplane/backend_ref.hpp"
 #include "controlplane/config/configuration.hpp"
 #include "controlplane/health/backend_condition.hpp"
+#include "controlplane/health/service_decision.hpp"
 #include "controlplane/state/overrides.hpp"
 #include "dataplane/core/desired_state.hpp"
 
@@ -30,6 +31,18 @@ using FindCondition = std::function<std::optional<BackendCondition>(const Backen
     const FindCondition& find_condition,
     const FlowHashKey& key,
     std::uint64_t generation
+);
+
+/// The same for one service.
+struct EffectiveService {
+    ServiceSpec spec;
+    ServiceDecision decision;
+};
+
+[[nodiscard]] EffectiveService make_effective_service(
+    const config::ServiceConfig& service,
+    const Overrides& overrides,
+    const FindCondition& find_condition
 );
 
 /// Those of `overrides` whose backend `configuration` still has.

@@ -2,7 +2,7 @@
 // Reconciler, what is wanted: changes of the configuration and of overrides. Its other parts:
 // reconciler_start.cpp (which configuration), reconciler_trial.cpp (history, confirm, roll back),
 // reconciler_override.cpp, reconciler_push.cpp (the way to the dataplane), reconciler_wait.cpp (who waits
-// for it).
+// for it), reconciler_health.cpp (what probes and policy say).
 // This file is long because every change has its own way to be refused, and all share one order of steps.
 #include "controlplane/state/reconciler.hpp"
 
@@ -59,6 +59,8 @@ Reconciler::Reconciler(
       refused_timer_(loop),
       trial_timer_(loop),
       policy_timer_(loop),
+      refresh_timer_(loop),
+      course_timer_(loop),
       key_(loaded_.flow_hash_key),
       overrides_(std::move(loaded_.overrides)),
       last_generation_(loaded_.generation),
@@ -204,6 +206,7 @@ void Reconciler::accept_candidate(
     if (is_way_back) {
         end_trial(fmt::format("it was taken back ({})", to_string(candidate->source)));
     }
+    note_added(candidate->configuration);
     candidate_ = std::move(candidate);
     rebuild_desired();
     set_probe_targets();
@@ -269,11 +272,9 @@ PlanInput Reconciler::make_plan_input(config::Configuration after) const {
         after,
         overrides_,
         [this](const BackendRef& ref) -> std::optional<BackendCondition> {
-            const BackendSpec* known = find_desired(ref);
-            return BackendCondition{
-                .health = known == nullptr ? Health::up : known->health,
-                .report = health_.report(ref),
-            };
+            const bool is_known = find_desired(ref) != nullptr;
+            return is_known ? find_condition(ref)
+                            : std::optional(BackendCondition{.health = Health::up, .report = {}});
         },
         key_,
         desired_.generation + 1
@@ -300,19 +301,24 @@ std::expected<void, Refusal> Reconciler::take_next_generation() {
 }
 
 void Reconciler::rebuild_desired() {
-    desired_ = make_effective_state(
-        newest().configuration,
-        overrides_,
-        [this](const BackendRef& ref) { return find_condition(ref); },
-        key_,
-        last_generation_
-    );
+    // First the places: find_condition() finds a backend's policy by them.
+    desired_ = config::to_desired_state(newest().configuration, key_, last_generation_);
     places_.clear();
     for (std::size_t i = 0; i < desired_.services.size(); ++i) {
         const ServiceSpec& service = desired_.services[i];
         for (std::size_t j = 0; j < service.backends.size(); ++j) {
             places_[{.service = service.key, .backend = service.backends[j].key}] = {i, j};
         }
+    }
+    forget_gone_backends();
+    for (std::size_t i = 0; i < desired_.services.size(); ++i) {
+        EffectiveService service = make_effective_service(
+            newest().configuration.services[i],
+            overrides_,
+            [this](const BackendRef& ref) { return find_condition(ref); }
+        );
+        desired_.services[i] = std::move(service.spec);
+        announce_decision(desired_.services[i], service.decision, policy_of(i));
     }
 }
 
@@ -349,14 +355,6 @@ void Reconciler::set_probe_targets() {
     health_.set_targets(list);
 }
 
-std::optional<BackendCondition> Reconciler::find_condition(const BackendRef& ref) const {
-    const auto health = health_.health(ref);
-    if (!health) {
-        return std::nullopt;
-    }
-    return BackendCondition{.health = *health, .report = health_.report(ref)};
-}
-
 const BackendSpec* Reconciler::find_desired(const BackendRef& ref) const {
     const auto found = places_.find(ref);
     return found == places_.end()
@@ -389,6 +387,9 @@ std::optional<std::uint64_t> Reconciler::live_generation() const {
 
 HealthView Reconciler::health_of(const BackendRef& ref) const {
     if (auto view = health_.view(ref)) {
+        if (find_condition(ref).value_or(BackendCondition{}).is_held) {
+            view->reason += "; held down for flapping";
+        }
         return std::move(*view);
     }
     return {

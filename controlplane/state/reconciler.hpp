@@ -21,8 +21,10 @@
 #include "controlplane/config/configuration.hpp"
 #include "controlplane/dataplane_link/dataplane_link.hpp"
 #include "controlplane/events/event_log.hpp"
+#include "controlplane/health/backend_course.hpp"
 #include "controlplane/health/health_checker.hpp"
 #include "controlplane/health/probe_paths.hpp"
+#include "controlplane/health/service_decision.hpp"
 #include "controlplane/state/change.hpp"
 #include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/declaration.hpp"
@@ -36,6 +38,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -115,6 +118,15 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> live_generation() const;
     [[nodiscard]] HealthView health_of(const BackendRef& ref) const;
 
+    /// What the health policy of desired().services[service] found that needs a human; empty if
+    /// nothing.
+    [[nodiscard]] std::string policy_problem(std::size_t service) const;
+
+    /// judge_service() of a service of desired(), but never up in a panic; and why, as a sentence that
+    /// is empty when it is up.
+    [[nodiscard]] ServiceState state_of(const ServiceSpec& service) const;
+    [[nodiscard]] std::string reason_of(const ServiceSpec& service) const;
+
     [[nodiscard]] const DataplaneView& dataplane() const { return dataplane_; }
 
     [[nodiscard]] const std::optional<LastReload>& last_reload() const { return last_reload_; }
@@ -172,9 +184,26 @@ private:
     void set_probe_targets();
     [[nodiscard]] const BackendSpec* find_desired(const BackendRef& ref) const;
     void finish_unchanged(DeclarationPtr same, ChangeDone done);
+
+    // reconciler_health.cpp
     void handle_transition(const BackendRef& ref, const HealthTransition& transition);
     void handle_report(const BackendRef& ref, const AgentReport& report);
     void push_policy_soon();
+    [[nodiscard]] const config::HealthPolicy& policy_of(std::size_t service) const;
+    void
+    record_course(const BackendRef& ref, const HealthTransition& transition, std::size_t service);
+    void refresh_soon(std::size_t service);
+    void refresh_service(std::size_t index);
+    void announce_decision(
+        const ServiceSpec& service,
+        const ServiceDecision& decision,
+        const config::HealthPolicy& policy
+    );
+    void watch_course(const BackendRef& ref);
+    void set_course_timer();
+    void take_course_steps(std::chrono::steady_clock::time_point since);
+    void note_added(const config::Configuration& after);
+    void forget_gone_backends();
     [[nodiscard]] std::optional<BackendCondition> find_condition(const BackendRef& ref) const;
     void announce_services();
     void announce_service(const ServiceSpec& service);
@@ -242,6 +271,8 @@ private:
     boost::asio::steady_timer refused_timer_;
     boost::asio::steady_timer trial_timer_;
     boost::asio::steady_timer policy_timer_;
+    boost::asio::steady_timer refresh_timer_;
+    boost::asio::steady_timer course_timer_;
 
     FlowHashKey key_;
     Overrides overrides_;
@@ -257,8 +288,13 @@ private:
         places_; ///< service and backend in desired_
     std::optional<DesiredState> live_;
     bool whole_needed_ = true;
-    bool is_retry_pending_ = false;  ///< refused_timer_ runs
-    bool is_policy_pending_ = false; ///< policy_timer_ runs
+    bool is_retry_pending_ = false;               ///< refused_timer_ runs
+    bool is_policy_pending_ = false;              ///< policy_timer_ runs
+    bool is_course_watched_ = false;              ///< course_timer_ runs
+    std::map<BackendRef, BackendCourse> courses_; ///< of those that went down or start slowly
+    std::set<BackendRef> added_;                  ///< not up yet since they were added
+    std::set<ServiceKey> dirty_services_;         ///< to be looked at when refresh_timer_ fires
+    std::map<ServiceKey, ServiceDecision> decisions_;
     std::optional<UnderWay> under_way_;
     std::map<BackendRef, Health> flips_; ///< not yet sent
     std::vector<Waiter> waiters_;

@@ -44,6 +44,17 @@ std::vector<Event> make_events(
     return events;
 }
 
+std::string describe_unchanged(const OverrideRequest& request, const BackendSpec& backend) {
+    if (request.weight && !request.admin) {
+        return fmt::format(
+            "{}/{} has weight {} already", request.service, request.backend, backend.weight
+        );
+    }
+    return fmt::format(
+        "{}/{} is {} already", request.service, request.backend, to_string(backend.admin)
+    );
+}
+
 } // namespace
 
 std::expected<Reconciler::Named, ChangeError>
@@ -99,40 +110,37 @@ void Reconciler::set_override(const OverrideRequest& request, ChangeDone done) {
     }
     const BackendSpec& declared = *named->backend;
     const BackendRef ref{.service = named->service->spec.key, .backend = declared.key};
-    const BackendSpec* now = find_desired(ref);
-    const BackendSpec before = now == nullptr ? declared : *now;
+    const auto said_before = overrides_.find(ref);
+    Override said = said_before == overrides_.end() ? Override{} : said_before->second;
+    // What is in force may hold an agent's word or a slow start: neither is the operator's.
+    BackendSpec before = declared;
+    before.admin = said.admin.value_or(declared.admin);
+    before.weight = said.weight.value_or(declared.weight);
     BackendSpec after = before;
     after.admin = request.admin.value_or(before.admin);
     after.weight = request.weight.value_or(before.weight);
     if (after == before) {
         ChangeReply reply = make_reply(desired_.generation, false);
-        reply.detail =
-            request.weight && !request.admin
-                ? fmt::format(
-                      "{}/{} has weight {} already", request.service, request.backend, after.weight
-                  )
-                : fmt::format(
-                      "{}/{} is {} already",
-                      request.service,
-                      request.backend,
-                      to_string(after.admin)
-                  );
+        reply.detail = describe_unchanged(request, after);
         done(std::move(reply));
         return;
     }
     const auto place = places_.find(ref);
     if (!request.force && place != places_.end()) {
-        if (auto error = check_last_healthy(desired_.services[place->second.first], after)) {
+        BackendSpec then = *find_desired(ref);
+        then.admin = request.admin.value_or(then.admin);
+        then.weight = request.weight.value_or(then.weight);
+        if (auto error = check_last_healthy(desired_.services[place->second.first], then)) {
             done(std::unexpected(std::move(*error)));
             return;
         }
     }
     Overrides changed = overrides_;
-    Override& said = changed[ref];
     said.admin = after.admin == declared.admin ? std::nullopt : std::optional(after.admin);
     said.weight = after.weight == declared.weight ? std::nullopt : std::optional(after.weight);
     said.actor = request.actor;
     said.since = format_rfc3339(std::chrono::system_clock::now());
+    changed.insert_or_assign(ref, said);
     if (!said.admin && !said.weight) {
         changed.erase(ref);
     }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reconciler, the audience: health on its way through, events of services, and those who wait for a
-// generation.
+// Reconciler, the audience: events of services, and those who wait for a generation.
 #include "controlplane/state/reconciler.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace penstock {
@@ -14,70 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds live_wait{5};
 
-// Weights that change by themselves make one new generation a second at most, however many they
-// are.
-constexpr std::chrono::seconds policy_pause{1};
-
 } // namespace
-
-void Reconciler::handle_transition(const BackendRef& ref, const HealthTransition& transition) {
-    const auto found = places_.find(ref);
-    if (found == places_.end()) {
-        return; // of the configuration that a candidate is about to replace
-    }
-    ServiceSpec& service = desired_.services[found->second.first];
-    BackendSpec& backend = service.backends[found->second.second];
-    backend.health = transition.to;
-    events_.record(
-        {.type = EventType::backend_health,
-         .severity = transition.to == Health::down ? EventSeverity::warning : EventSeverity::info,
-         .service = service.name,
-         .backend = backend.name,
-         .from = std::string(to_string(transition.from)),
-         .to = std::string(to_string(transition.to)),
-         .reason = transition.reason}
-    );
-    flips_[ref] = transition.to;
-    announce_service(service);
-    push();
-}
-
-void Reconciler::handle_report(const BackendRef& ref, const AgentReport& report) {
-    const auto found = places_.find(ref);
-    if (found == places_.end()) {
-        return;
-    }
-    const ServiceSpec& service = desired_.services[found->second.first];
-    events_.record(
-        {.type = EventType::backend_report,
-         .service = service.name,
-         .backend = service.backends[found->second.second].name,
-         .to = describe(report),
-         .reason = "its agent says so"}
-    );
-    push_policy_soon();
-}
-
-void Reconciler::push_policy_soon() {
-    if (std::exchange(is_policy_pending_, true)) {
-        return;
-    }
-    policy_timer_.expires_after(policy_pause);
-    policy_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) {
-            return;
-        }
-        is_policy_pending_ = false;
-        if (auto saved = take_next_generation(); !saved) {
-            ++last_generation_; // as in link_ready(): a later start learns it from the dataplane
-            spdlog::warn("generation {} not saved: {}", last_generation_, to_string(saved.error()));
-        }
-        rebuild_desired();
-        announce_services();
-        whole_needed_ = true;
-        push();
-    });
-}
 
 void Reconciler::announce_services() {
     std::map<ServiceKey, ServiceState> before = std::exchange(service_states_, {});
@@ -90,7 +25,7 @@ void Reconciler::announce_services() {
 }
 
 void Reconciler::announce_service(const ServiceSpec& service) {
-    const ServiceState state = judge_service(service);
+    const ServiceState state = state_of(service);
     const auto before = service_states_.find(service.key);
     const bool is_new = before == service_states_.end();
     const bool is_undecided = std::ranges::any_of(service.backends, [](const BackendSpec& backend) {
@@ -108,9 +43,7 @@ void Reconciler::announce_service(const ServiceSpec& service) {
          .service = service.name,
          .from = is_new ? std::nullopt : std::optional(std::string(to_string(before->second))),
          .to = std::string(to_string(state)),
-         .reason = describe_service(
-             service, [this](const BackendRef& ref) { return health_of(ref).reason; }
-         )}
+         .reason = reason_of(service)}
     );
     service_states_[service.key] = state;
 }

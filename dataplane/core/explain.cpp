@@ -4,6 +4,7 @@
 #include "dataplane/core/flow.hpp"
 #include "dataplane/core/flow_choice.hpp"
 #include "dataplane/core/other_packets.hpp"
+#include "dataplane/core/service_lookup.hpp"
 #include "dataplane/core/parse.hpp"
 
 #include <algorithm>

@@ -18,7 +18,7 @@ ALLOWED = {
     "controlplane/": ("dataplane/core/", "dataplane/api/", "bpf/", "controlplane/"),
     "bpf/": ("bpf/", "dataplane/core/"),
     "tools/": ("dataplane/core/", "dataplane/api/", "bpf/", "controlplane/config/", "tools/"),
-    "bench/": ("dataplane/", "bpf/", "controlplane/config/", "bench/"),
+    "bench/": ("dataplane/", "bpf/", "controlplane/config/", "controlplane/health/", "bench/"),
     "tests/": ("dataplane/", "bpf/", "controlplane/", "tools/", "tests/", "bench/"),
 }
 DPDK_HEADERS = ("dataplane/dpdk/", "bench/", "tests/unit/dpdk/")

@@ -30,7 +30,7 @@ constexpr std::array<Example, 3> explain_examples{{
     {"penstock explain --batch flows.txt --json | jq -r .backend.name", "many at once"},
 }};
 
-constexpr std::array<Command, 1> table{{
+constexpr std::array<Command, 1> packet_rows{{
     {.words = "explain",
      .arguments = explain_arguments,
      .options = explain_options,
@@ -46,7 +46,7 @@ constexpr std::array<Command, 1> table{{
 } // namespace
 
 std::span<const Command> packet_commands() {
-    return table;
+    return packet_rows;
 }
 
 } // namespace penstock::cli

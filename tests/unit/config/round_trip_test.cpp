@@ -282,6 +282,16 @@ private:
         out.spec.key = key(index);
         set_policy(out.spec);
         out.probe = probe();
+        if (chance()) {
+            out.policy = {
+                .panic_percent = short_number(0, 100),
+                .min_healthy = short_number(0, 16383),
+                .slow_start_ms = number(4000, 3600000),
+                .flap_limit = short_number(1, 100),
+                .flap_window_ms = number(1000, 3600000),
+                .flap_hold_ms = number(1000, max_flap_hold_ms),
+            };
+        }
         const bool probes_port = out.probe.type != ProbeType::none &&
                                  out.probe.type != ProbeType::icmp &&
                                  out.probe.type != ProbeType::script;
@@ -583,6 +593,22 @@ std::string write_backends(const ServiceSpec& spec) {
     return out + "]\n";
 }
 
+std::string write_health_policy(const HealthPolicy& policy) {
+    if (policy == HealthPolicy{}) {
+        return "";
+    }
+    return fmt::format(
+        "health = {{ panic_percent = {}, min_healthy = {}, slow_start = \"{}ms\", flap_limit = {}, "
+        "flap_window = \"{}ms\", flap_hold = \"{}ms\" }}\n",
+        policy.panic_percent,
+        policy.min_healthy,
+        policy.slow_start_ms,
+        policy.flap_limit,
+        policy.flap_window_ms,
+        policy.flap_hold_ms
+    );
+}
+
 std::string write(const Configuration& configuration) {
     std::string out = fmt::format("[node]\nname = \"{}\"\n", configuration.node.name);
     out += write_dataplane(configuration);
@@ -603,7 +629,8 @@ std::string write(const Configuration& configuration) {
     for (const ServiceConfig& service : configuration.services) {
         out += fmt::format("[[service]]\nname = \"{}\"\n", service.spec.name);
         out += write_key(service.spec.key) + write_policy(service.spec);
-        out += write_probe(service.probe) + write_backends(service.spec);
+        out += write_probe(service.probe) + write_health_policy(service.policy);
+        out += write_backends(service.spec);
     }
     return out;
 }

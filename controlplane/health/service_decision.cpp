@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/health/service_decision.hpp"
+
+#include <fmt/format.h>
+
+namespace penstock {
+
+namespace {
+
+bool is_ready(const BackendSpec& backend) {
+    return backend.admin == AdminState::ready && backend.weight > 0;
+}
+
+} // namespace
+
+ServiceDecision decide_service(
+    ServiceSpec& service, const std::vector<bool>& held, const config::HealthPolicy& policy
+) {
+    ServiceDecision decision;
+    bool is_undecided = false;
+    for (std::size_t i = 0; i < service.backends.size(); ++i) {
+        const BackendSpec& backend = service.backends[i];
+        if (!is_ready(backend)) {
+            continue;
+        }
+        ++decision.ready;
+        is_undecided = is_undecided || backend.health == Health::unknown;
+        if (backend.health == Health::up) {
+            ++decision.healthy;
+            decision.held += held[i] ? 1 : 0;
+        }
+    }
+    if (decision.held < decision.healthy) {
+        for (std::size_t i = 0; i < service.backends.size(); ++i) {
+            if (held[i] && service.backends[i].health == Health::up) {
+                service.backends[i].health = Health::down;
+            }
+        }
+    }
+    if (is_undecided) {
+        return decision;
+    }
+    decision.is_below_minimum = decision.healthy < policy.min_healthy;
+    decision.is_panic = decision.ready > 0 &&
+                        decision.healthy * 100 < decision.ready * std::size_t{policy.panic_percent};
+    if (decision.is_panic) {
+        for (BackendSpec& backend : service.backends) {
+            if (is_ready(backend)) {
+                backend.health = Health::up;
+            }
+        }
+    }
+    return decision;
+}
+
+std::string describe_decision(const ServiceDecision& decision, const config::HealthPolicy& policy) {
+    std::string text;
+    if (decision.is_panic) {
+        text = fmt::format(
+            "panic: {} of {} ready backends are healthy, less than {} %; all of them are used",
+            decision.healthy,
+            decision.ready,
+            policy.panic_percent
+        );
+    }
+    if (decision.is_below_minimum) {
+        text += fmt::format(
+            "{}{} healthy backends, at least {} are wanted (min_healthy)",
+            text.empty() ? "" : "; ",
+            decision.healthy,
+            policy.min_healthy
+        );
+    }
+    return text;
+}
+
+} // namespace penstock

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of a service's backends are used, given how all of them are: the decisions that look at
+// more than one.
+//
+// Thread rule: plain values and pure functions.
+#pragma once
+
+#include "controlplane/config/health_policy.hpp"
+#include "dataplane/core/desired_state.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace penstock {
+
+struct ServiceDecision {
+    std::size_t ready = 0;   ///< backends that would take flows if they were healthy
+    std::size_t healthy = 0; ///< of these, those whose probes say up; held ones count
+    std::size_t held = 0;    ///< of these, those that are held down for flapping
+    bool is_panic = false;   ///< all ready ones are used, healthy or not
+    bool is_below_minimum = false;
+
+    friend bool operator==(const ServiceDecision&, const ServiceDecision&) = default;
+};
+
+/// Decides, and writes into the backends' `health` what the dataplane is to believe: a held one is
+/// down, unless no other one would be left; in panic all are up. Nothing is decided while a ready
+/// backend is still unknown. REQUIRES: `held` has an element for each backend.
+ServiceDecision decide_service(
+    ServiceSpec& service, const std::vector<bool>& held, const config::HealthPolicy& policy
+);
+
+/// Why a human should look at it, in a sentence; empty if there is nothing.
+[[nodiscard]] std::string
+describe_decision(const ServiceDecision& decision, const config::HealthPolicy& policy);
+
+} // namespace penstock
