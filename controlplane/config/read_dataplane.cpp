@@ -3,6 +3,7 @@
 #include "controlplane/config/sections.hpp"
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/identity.hpp"
+#include "dataplane/core/nat_table.hpp"
 
 #include <fmt/format.h>
 
@@ -14,13 +15,14 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 11> dataplane_keys{
+constexpr std::array<std::string_view, 12> dataplane_keys{
     "workers",
     "main_core",
     "idle",
     "hugepages",
     "memory_mb",
     "flows_per_worker",
+    "nat_flows_per_worker",
     "tunnel_source",
     "tunnel_source_ipv6",
     "eal_args",
@@ -37,6 +39,7 @@ constexpr std::array hugepage_modes{HugepageMode::automatic, HugepageMode::on, H
 constexpr IntegerRange core_range{.least = 0, .most = 1023};
 constexpr IntegerRange memory_range{.least = 64, .most = 1048576, .unit = "MB"};
 constexpr IntegerRange flow_range{.least = 1024, .most = FlowTable::max_flows, .unit = "flows"};
+constexpr IntegerRange nat_flow_range{.least = 1024, .most = NatTable::max_flows, .unit = "flows"};
 constexpr IntegerRange mtu_range{.least = 576, .most = 9216, .unit = "bytes"};
 constexpr IntegerRange vlan_range{.least = 1, .most = 4094};
 constexpr std::size_t max_interface_name = 15; // IFNAMSIZ - 1
@@ -375,6 +378,10 @@ void read_memory(const TableReader& table, DataplaneConfig& dataplane) {
     if (const Value* value = table.find("flows_per_worker")) {
         const auto flows = read_integer(findings, *value, "flows_per_worker", flow_range);
         dataplane.flows_per_worker = static_cast<std::uint32_t>(flows.value_or(0));
+    }
+    if (const Value* value = table.find("nat_flows_per_worker")) {
+        const auto flows = read_integer(findings, *value, "nat_flows_per_worker", nat_flow_range);
+        dataplane.nat_flows_per_worker = static_cast<std::uint32_t>(flows.value_or(0));
     }
 }
 

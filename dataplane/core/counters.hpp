@@ -61,7 +61,8 @@ struct alignas(64) WorkerCounters {
     Counter nat_pool_fullest; ///< gauge: ports taken towards the backend that has most of them
     Counter nat_pool_ports;   ///< gauge: ports that this worker has towards each backend
     Counter nat_replies;      ///< packets of servers forwarded to clients
-    Counter handed_over;  ///< packets given to another worker, which counts what becomes of them
+    /// Packets for another worker, which counts what becomes of them; its ring may have been full.
+    Counter handed_over;
     Counter generation;   ///< gauge: of the snapshot in use
     Counter heartbeat_ns; ///< gauge: CLOCK_MONOTONIC at the last housekeeping
     Counter polls;        ///< rx polls

@@ -53,7 +53,7 @@ namespace penstock {
     X(nat_no_flow, "of no NAT flow: to a source address of ours, or a RST or ICMP error")          \
     X(nat_table_full, "no room for another NAT flow")                                              \
     X(nat_ports_exhausted, "no free source port towards the backend: add NAT sources")             \
-    X(hand_over_full, "of a NAT flow of another worker, and there was no way to hand it over")     \
+    X(hand_over_full, "of a NAT flow of another worker, whose ring was full")                      \
     X(next_hop_unresolved, "the kernel knows no route or no MAC address towards the backend")      \
     X(too_big, "larger than what may leave towards the backend, and its client could not be told") \
     X(no_headroom, "no room in the buffer for the outer header")                                   \

@@ -51,15 +51,12 @@ std::vector<FlowSighting> find_entries(const ExplainView& view, FlowHash hash, S
     return sightings;
 }
 
-// A fragment that was only explained must not lead another one. Held places are free again, too.
-void forget_fragments(FragmentTracker& fragments, CoarseTime now) {
-    constexpr std::uint16_t half_the_clock = CoarseTime::mask / 2;
-    const CoarseTime later{
-        static_cast<std::uint16_t>((now.ticks + half_the_clock) & CoarseTime::mask)
-    };
-    fragments.expire(later, fragments.bucket_count());
-    while (fragments.take_ready(later)) {
-    }
+// An error about one of our own outer packets lowers the MTU that all workers share: not so if it is
+// only asked about.
+bool changes_path_mtu(const ExplainView& view, const Packet& packet) {
+    const ParsedPacket parsed = parse_packet(packet);
+    return view.snapshot != nullptr && parsed.is_ip() &&
+           view.snapshot->is_tunnel_source(destination_of(packet, parsed));
 }
 
 // What the snapshot would do with the flow's first packet, and which entries it has.
@@ -96,8 +93,8 @@ Explainer::explain(const ExplainView& view, std::span<const std::uint8_t> frame,
         .rx_port = port,
     };
     Explanation found;
+    scratch_.forget(); // what the last packet left in it
     FlowTable& flows = scratch_.flows();
-    flows.sweep(flows.bucket_count(), [](const FlowEntry&) { return true; });
     if (view.snapshot != nullptr) {
         find_facts(view, packet, found);
         if (!found.sightings.empty()) {
@@ -111,15 +108,15 @@ Explainer::explain(const ExplainView& view, std::span<const std::uint8_t> frame,
         .flows = flows,
         .fragments = own.fragments,
         .next_hops = *view.next_hops,
-        .path_mtus = *view.path_mtus,
+        .path_mtus = changes_path_mtu(view, packet) ? own.path_mtus : *view.path_mtus,
         .ports = view.ports,
         .stats = own.stats,
         .siblings = view.workers,
         .nat = own.nat,
         .limits = own.limits,
+        .flood = own.flood,
         .too_big_budget = {},
     };
-    forget_fragments(own.fragments, view.now);
     process_burst(worker, view.snapshot, view.now, {&packet, 1}, {&found.verdict, 1});
     if (found.verdict.backend != null_backend) {
         found.next_hop = view.next_hops->load(found.verdict.backend);

@@ -138,6 +138,10 @@ public:
         return family == Family::ipv4 ? nat_sources_ipv4_ : nat_sources_ipv6_;
     }
 
+    [[nodiscard]] bool has_nat_sources() const {
+        return !nat_sources_ipv4_.empty() || !nat_sources_ipv6_.empty();
+    }
+
     /// True for the source of our outer headers: a message about one of our own packets.
     [[nodiscard]] bool is_tunnel_source(const IpAddress& address) const;
 

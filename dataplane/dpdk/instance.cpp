@@ -196,7 +196,9 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
         setup.pool = pools_[index].get();
         setup.next_hops = &next_hops_;
         setup.path_mtus = &path_mtus_;
+        setup.hand_over = &hand_over_;
         setup.publication = &publication_;
+        setup.nat_flows = dataplane.nat_flows_per_worker;
         setup.is_adaptive = is_adaptive(dataplane.idle, lcores_.worker_cpus[index], cpus_);
         workers_.push_back(std::make_unique<Worker>(setup));
         spdlog::info(

@@ -22,6 +22,7 @@
 #include "dataplane/dpdk/control.hpp"
 #include "dataplane/dpdk/eal.hpp"
 #include "dataplane/dpdk/flow_memory.hpp"
+#include "dataplane/dpdk/hand_over.hpp"
 #include "dataplane/dpdk/host_cpus.hpp"
 #include "dataplane/dpdk/lcore_plan.hpp"
 #include "dataplane/dpdk/packet_pool.hpp"
@@ -50,7 +51,7 @@ public:
     void run() { control_->run(); }
 
 private:
-    explicit Instance(std::size_t workers) : publication_(workers) {}
+    explicit Instance(std::size_t workers) : publication_(workers), hand_over_(workers) {}
 
     using Step = std::expected<void, Refusal>;
     [[nodiscard]] Step claim_interfaces(const config::DataplaneConfig& dataplane);
@@ -78,6 +79,7 @@ private:
     Publication<Snapshot> publication_;
     NextHopTable next_hops_;
     PathMtuTable path_mtus_;
+    HandOver hand_over_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::size_t launched_workers_ = 0;
     std::unique_ptr<Control> control_;

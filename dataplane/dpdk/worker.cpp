@@ -52,14 +52,15 @@ Worker::Worker(const WorkerSetup& setup)
       flows_(setup.flow_memory),
       fragment_memory_(FragmentTracker::memory_bytes()),
       fragments_(fragment_memory_.span()),
-      nat_memory_(NatTable::bytes_for(nat_flows_per_worker)),
+      nat_memory_(NatTable::bytes_for(setup.nat_flows)),
       limit_memory_(LimitState::memory_bytes()),
       nat_(std::make_unique<NatState>(
-          nat_memory_.span(), nat_flows_per_worker, setup.index, setup.worker_count
+          nat_memory_.span(), setup.nat_flows, setup.index, setup.worker_count
       )),
       limits_(std::make_unique<LimitState>(limit_memory_.span(), setup.worker_count)),
       pool_(setup.pool),
       publication_(*setup.publication),
+      hand_over_(*setup.hand_over),
       context_{
           .flows = flows_,
           .fragments = fragments_,
@@ -116,6 +117,7 @@ bool Worker::poll_all() {
     // Nothing can be decided before the first: what arrives waits in the ring, or the NIC drops it.
     const bool has_snapshot = publication_.acquire() != nullptr;
     bool any = fragments_.held_count() != 0 && release_held();
+    any = (has_nat_ && take_handed_over()) || any;
     for (const WorkerPort& port : ports_) {
         if (port.exception_port) {
             any = serve_kernel(port) || any;
@@ -195,6 +197,7 @@ bool Worker::release_held() {
         rte_mbuf* const buffer = std::exchange(held_[slot->index], nullptr);
         describe(*buffer, held_port_[slot->index], packets_[count]);
         packets_[count].was_held = true;
+        packets_[count].hand_overs = held_hand_overs_[slot->index];
         burst[count++] = buffer;
     }
     if (count != 0) {
@@ -259,12 +262,12 @@ void Worker::dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& ver
         return;
     }
     case VerdictKind::hand_over:
-        // No worker has a ring yet.
-        drop(buffer, DropReason::hand_over_full);
+        hand_over(buffer, packet, verdict.worker);
         return;
     case VerdictKind::hold:
         held_[verdict.held.index] = buffer;
         held_port_[verdict.held.index] = packet.rx_port;
+        held_hand_overs_[verdict.held.index] = packet.hand_overs;
         return;
     case VerdictKind::kernel:
         if (ports_[packet.rx_port.value].exception_port) {
@@ -365,10 +368,13 @@ void Worker::keep_house(std::uint64_t now_tsc) {
     const std::uint64_t now_ns = coarse_monotonic_ns();
     now_ = CoarseTime::from_seconds(now_ns / 1'000'000'000U);
     context_.now_ms = now_ns / 1'000'000U;
+    // Also without NAT: what was given before its last service went must not stay.
+    (void)take_handed_over();
     const std::uint64_t elapsed_us = (now_tsc - last_house_tsc_) / ticks_per_us_;
     last_house_tsc_ = now_tsc;
 
     const Snapshot* const snapshot = publication_.acquire();
+    has_nat_ = snapshot != nullptr && snapshot->has_nat_sources();
     sweep_credit_ += elapsed_us * flows_.bucket_count();
     const std::size_t buckets =
         std::min<std::size_t>(sweep_credit_ / sweep_period_us, sweep_buckets_most);

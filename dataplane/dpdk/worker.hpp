@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One worker: the loop that runs to completion on a pinned lcore.
 //
-//   round:        for each of its receive queues: rx burst → process_burst() → tx burst per port,
-//                 free drops
+//   round:        for each of its receive queues, and for what other workers handed over:
+//                 rx burst → process_burst() → tx burst per port, free drops
 //   housekeeping: counters, flow expiry, quiescent report, heartbeat
 //   idle:         idle_policy.hpp
 //
@@ -19,6 +19,7 @@
 #include "dataplane/core/packet.hpp"
 #include "dataplane/core/pipeline.hpp"
 #include "dataplane/core/publish.hpp"
+#include "dataplane/dpdk/hand_over.hpp"
 #include "dataplane/dpdk/idle_policy.hpp"
 
 #include <array>
@@ -56,12 +57,11 @@ struct WorkerSetup {
     rte_mempool* pool = nullptr; ///< for the pieces of packets that are cut
     const NextHopTable* next_hops = nullptr;
     PathMtuTable* path_mtus = nullptr; ///< shared by all workers
+    HandOver* hand_over = nullptr;     ///< of all workers; outlives the worker
     Publication<Snapshot>* publication = nullptr;
+    std::size_t nat_flows = 1; ///< at most, resting ones included: 136 bytes each
     bool is_adaptive = false; ///< may sleep when idle
 };
-
-/// NAT flows of one worker, resting ones included: 35 MB.
-inline constexpr std::size_t nat_flows_per_worker = 262144;
 
 class Worker {
 public:
@@ -103,6 +103,10 @@ private:
     /// Queues the packet for its port, or for the free list.
     void dispatch(rte_mbuf* buffer, const Packet& packet, const Verdict& verdict);
     void send(rte_mbuf* buffer, PortId port);
+    /// To the worker that owns its flow.
+    void hand_over(rte_mbuf* buffer, const Packet& packet, std::size_t owner);
+    /// Processes a burst of what other workers gave; true if there was anything.
+    bool take_handed_over();
     /// Sends the pieces of a packet that is too large for its way.
     void cut(rte_mbuf* buffer, const Verdict& verdict);
     /// Their first bytes are on their way when it returns.
@@ -133,6 +137,7 @@ private:
     std::vector<WorkerTables> siblings_;
     rte_mempool* const pool_;
     Publication<Snapshot>& publication_;
+    HandOver& hand_over_;
     WorkerContext context_;
     const std::uint64_t ticks_per_us_;
     IdlePolicy idle_policy_;
@@ -147,9 +152,12 @@ private:
     /// By HeldSlot.
     std::array<rte_mbuf*, max_held_packets> held_{};
     std::array<PortId, max_held_packets> held_port_{};
+    std::array<std::uint8_t, max_held_packets> held_hand_overs_{};
     std::array<TxBatch, max_ports> to_kernel_; ///< by the port that it came from
     std::array<rte_mbuf*, max_burst> dropped_{};
     unsigned dropped_count_ = 0;
+    bool has_nat_ = false; ///< as of the last housekeeping: others may hand over
+    std::size_t hand_over_next_ = 0; ///< the worker whose ring comes next
     std::uint64_t last_round_tsc_ = 0;
     std::uint64_t last_house_tsc_ = 0;
     std::uint64_t sweep_credit_ = 0; ///< bucket-microseconds owed to the sweep

@@ -26,7 +26,8 @@ def clean_end():
 @pytest.fixture(scope="module")
 def lab(request):
     """Namespaces, links and web servers. Fails the file if a sanitizer reported anything by its end."""
-    with topology.Topology(vips=getattr(request.module, "VIPS", (topology.VIP,))) as made:
+    plan = {"vips": getattr(request.module, "VIPS", (topology.VIP,)), **getattr(request.module, "TOPOLOGY", {})}
+    with topology.Topology(**plan) as made:
         yield made
         for process in reversed(made.daemon_processes()):
             if process.is_running():
@@ -40,7 +41,8 @@ def lab(request):
 def balancer(request, lab):
     """Penstock in its default shape: one IPIP service on all web servers, everything up."""
     services = getattr(request.module, "SERVICES", [daemons.ServicePlan(backends=lab.backends)])
-    made = daemons.Balancer(lab, FLAVOUR, daemons.configuration_text(services))
+    text = daemons.configuration_text(services, nat_sources=lab.nat_sources)
+    made = daemons.Balancer(lab, FLAVOUR, text)
     made.start()
     return made
 

@@ -33,23 +33,28 @@ SANITIZERS = {
 class ServicePlan:
     name: str = "web"
     vip: str = VIP
+    protocol: str = "tcp"
     port: int = 80
     forwarding: str = "ipip"
     backends: tuple[BackendPlan, ...] = ()
     probe: str = '{ type = "http", path = "/healthz", interval = "500ms", timeout = "300ms", fall = 3, rise = 2 }'
+    more: tuple[str, ...] = ()  # further lines
 
 
-def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "") -> str:
+def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "",
+                       nat_sources: tuple[str, ...] = ()) -> str:
     """A configuration file; `dataplane` is text for the [dataplane] table."""
     worker = max(os.sched_getaffinity(0))
     lines = [
         "[node]", f'name = "{node}"', "", "[dataplane]", f"workers = [{worker}]", dataplane,
         "[[dataplane.port]]", 'name = "edge0"', f'interface = "{BALANCER_INTERFACE}"',
     ]
+    if nat_sources:
+        lines += ["", "[nat]", f"source = {json.dumps(nat_sources)}"]
     for service in services:
         lines += [
-            "", "[[service]]", f'name = "{service.name}"', f'vip = "{service.vip}"', 'protocol = "tcp"',
-            f"port = {service.port}", f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
+            "", "[[service]]", f'name = "{service.name}"', f'vip = "{service.vip}"',
+            f'protocol = "{service.protocol}"', *service.more, f"port = {service.port}", f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
             *(f'  {{ name = "{plan.name}", address = "{plan.address}", weight = {plan.weight} }},'
               for plan in service.backends),
             "]",
@@ -105,6 +110,7 @@ class Balancer:
 
     def __init__(self, topology: Topology, flavour: str, configuration: str) -> None:
         self.topology = topology
+        self.gue_ports = (6080, 6081)  # that the decapsulators take
         self._build = ROOT / "build" / flavour
         self.runtime = topology.folder / "run"
         self.state = topology.folder / "state"
@@ -155,10 +161,12 @@ class Balancer:
         return self.controlplane
 
     def start_decapsulators(self) -> None:
-        for name, server in self.topology.servers.items():
+        for name in (plan.name for plan in self.topology.backends if not plan.plain):
+            server = self.topology.servers[name]
             command = [self.program("penstock-decap"), "--interface", "eth0"]
             for vip in self.topology.vips:
                 command += ["--vip", vip]
+            command += [word for port in self.gue_ports for word in ("--gue-port", str(port))]
             process = self.topology.start(f"decap-{name}", server, command, SANITIZERS)
             self.decaps[name] = process
             wait_until(f"penstock-decap of {name} is attached",

@@ -44,6 +44,12 @@ class Namespace:
             self.remove()
             raise
 
+    def enable_ipv6(self) -> None:
+        """Addresses of our own at once: no duplicate detection, no router advertisements."""
+        for key, value in (("accept_dad", "0"), ("accept_ra", "0"), ("disable_ipv6", "0")):
+            self.sysctl(f"net.ipv6.conf.default.{key}", value)
+            self.sysctl(f"net.ipv6.conf.all.{key}", value)
+
     def inside(self, *command: str) -> list[str]:
         """`command` as it runs in here; `ip netns exec` replaces itself, so the pid is the command's."""
         return ["ip", "netns", "exec", self.name, *command]

@@ -18,10 +18,13 @@ from lab.web import WebServer
 
 VIP = "198.51.100.10"
 CLIENT_ADDRESSES = tuple(f"192.0.2.{last}" for last in range(2, 10))
+ROUTER_ADDRESS = "10.0.1.1"
 BALANCER_ADDRESS = "10.0.1.2"
 BALANCER_INTERFACE = "eth1"
 SERVER_MTU = 1600  # 1500 and an outer header
 CLIENT_MTU = 1500
+# With a VIP or a NAT source of IPv6 every host has an IPv6 address beside its IPv4 address.
+CLIENT_ADDRESS_IPV6 = "2001:db8:c::2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,22 @@ class BackendPlan:
     name: str
     address: str
     weight: int
+    plain: bool = False  # knows nothing of VIPs: a server of NAT
+    # Behind the router, on a link of its own, the way there with this MTU; None: on br0.
+    way_mtu: int | None = None
+
+    @property
+    def address_ipv6(self) -> str:
+        """10.0.1.11 is 2001:db8:1::11 too."""
+        return as_ipv6(self.address)
+
+    def by_ipv6(self) -> "BackendPlan":
+        return dataclasses.replace(self, address=self.address_ipv6)
+
+
+def as_ipv6(address: str) -> str:
+    *_, network, host = address.split(".")
+    return f"2001:db8:{network}::{host}"
 
 
 BACKENDS = (
@@ -41,15 +60,20 @@ BACKENDS = (
 class Topology:
     """Use as a context manager: everything it made is gone afterwards, also after a failure or Ctrl-C.
 
-    `vips` are routed to the balancer and configured on the servers' loopback. What it started is ended by pid.
+    `vips` are routed to the balancer and configured on the servers' loopback, `nat_sources` routed only. What it started
+    is ended by pid.
     """
 
-    def __init__(self, backends: tuple[BackendPlan, ...] = BACKENDS, vips: tuple[str, ...] = (VIP,)) -> None:
+    def __init__(self, backends: tuple[BackendPlan, ...] = BACKENDS, vips: tuple[str, ...] = (VIP,), *,
+                 nat_sources: tuple[str, ...] = (), server_mtu: int = SERVER_MTU) -> None:
         if os.geteuid() != 0:
             raise LabError("network namespaces need root. Run it with sudo")
         self.lab = str(os.getpid())
         self.backends = backends
         self.vips = vips
+        self.nat_sources = nat_sources
+        self._server_mtu = server_mtu
+        self._ipv6 = any(":" in address for address in (*vips, *nat_sources))
         self.web: dict[str, WebServer] = {}
         self.servers: dict[str, Namespace] = {}
         self._namespaces: list[Namespace] = []
@@ -80,7 +104,18 @@ class Topology:
         markers.add_namespace(self.lab, f"{PREFIX}{self.lab}-{name}")
         namespace = Namespace(self.lab, name)
         self._namespaces.append(namespace)
+        if self._ipv6:
+            namespace.enable_ipv6()
         return namespace
+
+    def _add_addresses(self, host: Namespace, interface: str, address: str) -> None:
+        host.add_address(interface, f"{address}/24")
+        if self._ipv6:
+            host.add_address(interface, f"{as_ipv6(address)}/64")
+
+    def _route_default(self, host: Namespace, router: str, *options: str) -> None:
+        for gateway in (router, as_ipv6(router))[: 2 if self._ipv6 else 1]:
+            host.ip("route", "add", "default", "via", gateway, *options)
 
     def _make(self) -> None:
         self.client = self._host("client")
@@ -98,45 +133,67 @@ class Topology:
             self.client.add_address("eth0", f"{address}/24")
         self.router.add_address("up0", "192.0.2.1/24")
         self.client.ip("route", "add", "default", "via", "192.0.2.1")
+        if self._ipv6:
+            self.client.add_address("eth0", f"{CLIENT_ADDRESS_IPV6}/64")
+            self.router.add_address("up0", "2001:db8:c::1/64")
+            self.client.ip("route", "add", "default", "via", "2001:db8:c::1")
         # Room for tens of thousands of connections, each from its own port.
         self.client.sysctl("net.ipv4.ip_local_port_range", "1024 65535")
 
     def _make_router(self) -> None:
         self.router.ip("link", "add", "br0", "type", "bridge", "forward_delay", "0")
-        self.router.set_up("br0", SERVER_MTU)
+        self.router.set_up("br0", self._server_mtu)
         self.router.set_offloads_off("br0")
-        self.router.add_address("br0", "10.0.1.1/24")
+        self._add_addresses(self.router, "br0", ROUTER_ADDRESS)
         self.router.sysctl("net.ipv4.ip_forward", "1")
+        if self._ipv6:
+            self.router.sysctl("net.ipv6.conf.all.forwarding", "1")
         self.router.sysctl("net.ipv4.conf.all.send_redirects", "0")
         self.router.sysctl("net.ipv4.conf.br0.send_redirects", "0")
 
     def _attach(self, namespace: Namespace, interface: str) -> None:
         port = f"to-{namespace.host}"
-        link(namespace, interface, self.router, port, SERVER_MTU)
+        link(namespace, interface, self.router, port, self._server_mtu)
         self.router.ip("link", "set", port, "master", "br0")
         # A bridge takes the MTU of its smallest port unless it is set again.
-        self.router.ip("link", "set", "br0", "mtu", str(SERVER_MTU))
+        self.router.ip("link", "set", "br0", "mtu", str(self._server_mtu))
+
+    def _attach_behind(self, namespace: Namespace, plan: BackendPlan) -> str:
+        """On a link of its own; returns the router's address on it."""
+        port = f"to-{plan.name}"
+        link(namespace, "eth0", self.router, port, self._server_mtu)
+        router = f"{plan.address.rpartition('.')[0]}.1"
+        self._add_addresses(self.router, port, router)
+        self.router.ip("route", "add", plan.address, "dev", port, "mtu", str(plan.way_mtu))
+        if self._ipv6:
+            self.router.ip("route", "add", plan.address_ipv6, "dev", port, "mtu", str(plan.way_mtu))
+        return router
 
     def _make_balancer(self) -> None:
         self._attach(self.balancer, BALANCER_INTERFACE)
-        self.balancer.add_address(BALANCER_INTERFACE, f"{BALANCER_ADDRESS}/24")
-        self.balancer.ip("route", "add", "default", "via", "10.0.1.1")
-        for vip in self.vips:
-            self.router.ip("route", "add", f"{vip}/32", "via", BALANCER_ADDRESS, "dev", "br0")
+        self._add_addresses(self.balancer, BALANCER_INTERFACE, BALANCER_ADDRESS)
+        self._route_default(self.balancer, ROUTER_ADDRESS)
+        for address in (*self.vips, *self.nat_sources):
+            balancer = as_ipv6(BALANCER_ADDRESS) if ":" in address else BALANCER_ADDRESS
+            self.router.ip("route", "add", address, "via", balancer, "dev", "br0")
 
     def _make_server(self, plan: BackendPlan) -> None:
         server = self._host(plan.name)
         self.servers[plan.name] = server
-        self._attach(server, "eth0")
-        server.add_address("eth0", f"{plan.address}/24")
+        router = ROUTER_ADDRESS
+        if plan.way_mtu is None:
+            self._attach(server, "eth0")
+        else:
+            router = self._attach_behind(server, plan)
+        self._add_addresses(server, "eth0", plan.address)
         # Segments towards clients must fit their links, whatever the MTU here.
-        server.ip("route", "add", "default", "via", "10.0.1.1", "mtu", str(CLIENT_MTU))
+        self._route_default(server, router, "mtu", str(CLIENT_MTU))
         # The VIP is ours to accept, never to announce.
         server.sysctl("net.ipv4.conf.all.arp_ignore", "1")
         server.sysctl("net.ipv4.conf.all.arp_announce", "2")
-        for vip in self.vips:
-            server.add_address("lo", f"{vip}/32")
-        self.web[plan.name] = WebServer(plan.name, server, self.folder / plan.name)
+        for vip in () if plan.plain else self.vips:
+            server.add_address("lo", vip)
+        self.web[plan.name] = WebServer(plan.name, server, self.folder / plan.name, ipv6=self._ipv6)
 
     # ---- processes
 

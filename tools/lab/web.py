@@ -28,6 +28,7 @@ http {{
     add_header X-Backend {name} always;
     server {{
         listen 80 backlog=4096;
+        {listen_ipv6}
         root {folder}/files;
         location = / {{ return 200 "{name}\\n"; }}
         location = /healthz {{ return 200 "ok\\n"; }}
@@ -45,7 +46,7 @@ def nginx_program() -> str:
 
 
 class WebServer:
-    def __init__(self, name: str, namespace: Namespace, folder: pathlib.Path) -> None:
+    def __init__(self, name: str, namespace: Namespace, folder: pathlib.Path, *, ipv6: bool = False) -> None:
         self.name = name
         self._namespace = namespace
         self._folder = folder
@@ -53,7 +54,10 @@ class WebServer:
         with open(folder / "files" / "slow", "wb") as slow:
             slow.truncate(SLOW_BYTES)  # zeros, and no space on the disk
         self._file = folder / "nginx.conf"
-        self._file.write_text(CONFIGURATION.format(folder=folder, name=name, rate=SLOW_BYTES_PER_S))
+        listen_ipv6 = "listen [::]:80 backlog=4096 ipv6only=on;" if ipv6 else ""
+        self._file.write_text(
+            CONFIGURATION.format(folder=folder, name=name, rate=SLOW_BYTES_PER_S, listen_ipv6=listen_ipv6)
+        )
         self._program = nginx_program()
         self.process = self._start()
 

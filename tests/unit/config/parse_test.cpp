@@ -45,6 +45,7 @@ TEST(Parse, the_defaults_are_those_of_the_reference) {
     EXPECT_EQ(result->dataplane.hugepages, HugepageMode::automatic);
     EXPECT_EQ(result->dataplane.memory_mb, 256U);
     EXPECT_EQ(result->dataplane.flows_per_worker, 1048576U);
+    EXPECT_EQ(result->dataplane.nat_flows_per_worker, 65536U);
     EXPECT_FALSE(result->dataplane.main_core || result->tunnel_sources.ipv4);
     EXPECT_EQ(result->flow_timeouts, FlowTimeouts{});
     const ServiceConfig& web = result->services.at(0);

@@ -88,6 +88,7 @@ private:
         out.hugepages = static_cast<HugepageMode>(number(0, 2));
         out.memory_mb = number(64, 1048576);
         out.flows_per_worker = number(1024, 80530636);
+        out.nat_flows_per_worker = number(1024, 16777216);
         const unsigned ports = number(1, 16);
         for (unsigned i = 0; i < ports; ++i) {
             PortConfig port;
@@ -342,12 +343,13 @@ std::string write_dataplane(const Configuration& configuration) {
     const DataplaneConfig& dataplane = configuration.dataplane;
     std::string out = fmt::format(
         "[dataplane]\nworkers = [{}]\nidle = \"{}\"\nhugepages = \"{}\"\nmemory_mb = "
-        "{}\nflows_per_worker = {}\n",
+        "{}\nflows_per_worker = {}\nnat_flows_per_worker = {}\n",
         fmt::join(dataplane.workers, ", "),
         to_string(dataplane.idle),
         to_string(dataplane.hugepages),
         dataplane.memory_mb,
-        dataplane.flows_per_worker
+        dataplane.flows_per_worker,
+        dataplane.nat_flows_per_worker
     );
     if (dataplane.main_core) {
         out += fmt::format("main_core = {}\n", *dataplane.main_core);
