@@ -27,6 +27,10 @@ std::string_view to_word(VerdictKind kind) {
         return "kernel";
     case VerdictKind::drop:
         return "drop";
+    case VerdictKind::hold:
+        return "hold";
+    case VerdictKind::hand_over:
+        return "hand_over";
     }
     return "unknown";
 }

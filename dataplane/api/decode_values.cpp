@@ -162,6 +162,8 @@ template bool Decoder::decode_word(const std::string&, int, LinkState&);
 template bool Decoder::decode_word(const std::string&, int, NextHopState&);
 template bool Decoder::decode_word(const std::string&, int, bool&);
 template bool Decoder::decode_word(const std::string&, int, std::uint8_t&);
+template bool Decoder::decode_word(const std::string&, int, VerdictKind&);
+template bool Decoder::decode_word(const std::string&, int, FlowState&);
 
 bool Decoder::check_count(const std::string& place, std::size_t count, std::size_t max) {
     return count <= max ||

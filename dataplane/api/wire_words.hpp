@@ -115,6 +115,8 @@ struct WireWords<VerdictKind> {
         std::pair{VerdictKind::reply, wire::VERDICT_KIND_REPLY},
         std::pair{VerdictKind::kernel, wire::VERDICT_KIND_KERNEL},
         std::pair{VerdictKind::drop, wire::VERDICT_KIND_DROP},
+        std::pair{VerdictKind::hold, wire::VERDICT_KIND_HOLD},
+        std::pair{VerdictKind::hand_over, wire::VERDICT_KIND_HAND_OVER},
     };
 };
 

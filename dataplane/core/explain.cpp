@@ -4,8 +4,8 @@
 #include "dataplane/core/flow.hpp"
 #include "dataplane/core/flow_choice.hpp"
 #include "dataplane/core/other_packets.hpp"
-#include "dataplane/core/service_lookup.hpp"
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/service_lookup.hpp"
 
 #include <algorithm>
 #include <memory>

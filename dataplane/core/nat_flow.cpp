@@ -235,26 +235,21 @@ bool choose_nat(
     note_path(*known, packet, flow.parsed);
     flow.nat = known;
     flow.backend = known->backend;
+    if (flow.role == FlowRole::first_fragment) {
+        // Not with the edits: the rest of the datagram, in the same burst, is decided before them.
+        const FlowHash datagram = hash_datagram(snapshot.hasher(), packet, flow.parsed);
+        worker.nat->fragments.remember(datagram, worker.nat->flows.index_of(*known), now);
+    }
     return followed;
 }
 
-void edit_nat(
-    WorkerContext& worker,
-    const Snapshot& snapshot,
-    CoarseTime now,
-    Packet& packet,
-    const Flow& flow
-) {
+void edit_nat(WorkerContext& worker, Packet& packet, const Flow& flow) {
     const FlowTuple out = source_to_server(*flow.nat);
     if (flow.role == FlowRole::quoting) {
         if (const auto quoted = quoted_in(packet, flow.parsed)) {
             rewrite_error(packet, flow.parsed, *quoted, out, reversed(out));
         }
         return;
-    }
-    if (flow.role == FlowRole::first_fragment) {
-        const FlowHash datagram = hash_datagram(snapshot.hasher(), packet, flow.parsed);
-        worker.nat->fragments.remember(datagram, worker.nat->flows.index_of(*flow.nat), now);
     }
     add_client_address(worker, packet, flow);
     rewrite_tuple(packet, flow.parsed, out);

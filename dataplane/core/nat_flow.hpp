@@ -31,13 +31,7 @@ bool choose_nat(
 );
 
 /// Stage 4: the edits of layers 3 and 4. REQUIRES: flow.nat is set.
-void edit_nat(
-    WorkerContext& worker,
-    const Snapshot& snapshot,
-    CoarseTime now,
-    Packet& packet,
-    const Flow& flow
-);
+void edit_nat(WorkerContext& worker, Packet& packet, const Flow& flow);
 
 /// Decides a packet to one of our source addresses, and edits it if it is forwarded. REQUIRES:
 /// parsed is of the packet, which is IP.

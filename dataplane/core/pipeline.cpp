@@ -175,7 +175,7 @@ void send_to_backend(
         }
     }
     if (is_edited(flow)) [[unlikely]] {
-        edit_specially(worker, snapshot, now, packet, flow);
+        edit_specially(worker, packet, flow);
     }
     if (is_plain_ipip(packet, flow.parsed, backend)) {
         rewrite_plain_ipip(packet, flow.parsed, backend, hop, port.mac);

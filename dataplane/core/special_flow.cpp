@@ -169,13 +169,7 @@ bool choose_specially(
     return choose_tracked(worker, snapshot, now, packet, flow, verdict);
 }
 
-void edit_specially(
-    WorkerContext& worker,
-    const Snapshot& snapshot,
-    CoarseTime now,
-    Packet& packet,
-    const Flow& flow
-) {
+void edit_specially(WorkerContext& worker, Packet& packet, const Flow& flow) {
     const bool is_syn =
         flow.parsed.protocol == protocol_tcp && (flow.parsed.tcp_flags & TcpHeader::syn) != 0;
     if ((flow.service->features & feature::mss_clamp) != 0 && is_syn &&
@@ -183,7 +177,7 @@ void edit_specially(
         clamp_mss(packet, flow.parsed, flow.service->policy->mss_clamp);
     }
     if ((flow.service->features & feature::nat) != 0) {
-        edit_nat(worker, snapshot, now, packet, flow);
+        edit_nat(worker, packet, flow);
     }
 }
 

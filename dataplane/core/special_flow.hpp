@@ -38,12 +38,6 @@ bool choose_specially(
 );
 
 /// The edits of the packet itself that come before those of its way, and what is remembered of it.
-void edit_specially(
-    WorkerContext& worker,
-    const Snapshot& snapshot,
-    CoarseTime now,
-    Packet& packet,
-    const Flow& flow
-);
+void edit_specially(WorkerContext& worker, Packet& packet, const Flow& flow);
 
 } // namespace penstock

@@ -150,6 +150,28 @@ TEST_P(NatFlowTest, BothDirectionsAreRewrittenByteForByte) {
     EXPECT_EQ(rig.flows().size(), 0U) << "the flow table is not used";
 }
 
+// IPv4 only: the builder cuts no IPv6.
+TEST_P(NatFlowTest, AllFragmentsOfADatagramMayComeInOneBurst) {
+    if (GetParam()) {
+        return;
+    }
+    const auto piece = [&](std::uint16_t offset, bool more) {
+        auto builder = PacketBuilder::udp();
+        return builder.from(ends().client, 5353)
+            .to(ends().vip, 53)
+            .fragment(offset, more)
+            .payload(64)
+            .build();
+    };
+    const std::vector<Bytes> datagram{piece(0, true), piece(9, true), piece(18, false)};
+    for (const Verdict& verdict : rig.send_burst(datagram)) {
+        EXPECT_EQ(verdict.kind, VerdictKind::forward);
+    }
+    for (const Bytes& frame : rig.sent) {
+        EXPECT_EQ(header_at<Ipv4Header>(frame.data() + 14).source, test::ip(ends().source).ipv4());
+    }
+}
+
 TEST_P(NatFlowTest, UdpWorksTheSame) {
     auto question = PacketBuilder::udp();
     question.from(ends().client, 5353).to(ends().vip, 53).payload(30).checksums();
