@@ -13,10 +13,6 @@ namespace {
 
 namespace json = boost::json;
 
-json::value text_or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 std::string_view to_word(VerdictKind kind) {
     switch (kind) {
     case VerdictKind::forward:

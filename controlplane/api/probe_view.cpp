@@ -13,10 +13,6 @@ using config::ProbeType;
 
 namespace {
 
-json::value text_or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 /// Bytes need not be text.
 json::value hex_or_null(const std::string& bytes) {
     std::string hex;

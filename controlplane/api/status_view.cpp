@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::uint64_t stale_heartbeat_ns = 1'000'000'000; // a healthy one is milliseconds old
 
-json::value text_or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 json::value time_or_null(const std::optional<WallTime>& time) {
     return time ? json::value(format_rfc3339(*time)) : json::value(nullptr);
 }

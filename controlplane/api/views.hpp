@@ -95,4 +95,9 @@ make_history_view(const Reconciler& reconciler, std::uint64_t before, std::size_
 [[nodiscard]] boost::json::object make_change_view(const ChangeReply& reply);
 [[nodiscard]] boost::json::array make_diagnostics_view(const config::Diagnostics& diagnostics);
 
+/// null for no text.
+[[nodiscard]] inline boost::json::value text_or_null(const std::string& text) {
+    return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
+}
+
 } // namespace penstock

@@ -77,13 +77,13 @@ struct DataplaneConfig {
     std::vector<NeighbourConfig> neighbours;
     IdleMode idle = IdleMode::automatic;
     HugepageMode hugepages = HugepageMode::automatic;
-    Origin hugepages_place;                   ///< line 0 if the file does not say
-    std::uint32_t memory_mb = 256;            ///< for packet buffers and tables
-    Origin memory_mb_place;                   ///< line 0 if the file does not say
-    std::uint32_t flows_per_worker = 1048576; ///< capacity of a flow table
+    Origin hugepages_place;                     ///< line 0 if the file does not say
+    std::uint32_t memory_mb = 256;              ///< for packet buffers and tables
+    Origin memory_mb_place;                     ///< line 0 if the file does not say
+    std::uint32_t flows_per_worker = 1048576;   ///< capacity of a flow table
     std::uint32_t nat_flows_per_worker = 65536; ///< capacity of a NAT table
-    std::vector<std::string> eal_args;        ///< appended as they are
-    Origin eal_args_place;                    ///< line 0 if the file does not say
+    std::vector<std::string> eal_args;          ///< appended as they are
+    Origin eal_args_place;                      ///< line 0 if the file does not say
 
     friend bool operator==(const DataplaneConfig&, const DataplaneConfig&) = default;
 };

@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 6> health_keys{
 };
 constexpr IntegerRange percent_range{.least = 0, .most = 100, .unit = "percent"};
 constexpr IntegerRange backend_range{.least = 0, .most = 16383, .unit = "backends"};
-constexpr IntegerRange limit_range{.least = 0, .most = 100, .unit = "times"};
+constexpr IntegerRange flap_limit_range{.least = 0, .most = 100, .unit = "times"};
 constexpr IntegerRange slow_start_range_ms{.least = 4000, .most = 3600000};
 constexpr IntegerRange window_range_ms{.least = 1000, .most = 3600000};
 constexpr IntegerRange hold_range_ms{.least = 1000, .most = max_flap_hold_ms};
@@ -41,7 +41,7 @@ HealthPolicy read_health_policy(Findings& findings, const Value& value, const st
     };
     read_number("panic_percent", percent_range, policy.panic_percent);
     read_number("min_healthy", backend_range, policy.min_healthy);
-    read_number("flap_limit", limit_range, policy.flap_limit);
+    read_number("flap_limit", flap_limit_range, policy.flap_limit);
     read_time("slow_start", slow_start_range_ms, policy.slow_start_ms);
     read_time("flap_window", window_range_ms, policy.flap_window_ms);
     read_time("flap_hold", hold_range_ms, policy.flap_hold_ms);

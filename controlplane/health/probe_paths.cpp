@@ -32,9 +32,18 @@ find_way(const config::ServiceConfig& service, const BackendSpec& backend) {
     case Forwarding::ipip:
         target.mode = bpf::ProbeMode::ipip;
         return target;
-    default: // a way that the probe path does not go
+    case Forwarding::gre:
+        target.mode = bpf::ProbeMode::gre;
+        return target;
+    case Forwarding::gue:
+        target.mode = service.spec.gue_variant == 0 ? bpf::ProbeMode::gue_variant_0
+                                                    : bpf::ProbeMode::gue_variant_1;
+        target.gue_port = service.spec.gue_port;
+        return target;
+    case Forwarding::nat: // the server takes no packet to the VIP: there is no such way
         return std::nullopt;
     }
+    return std::nullopt;
 }
 
 void ProbePaths::set_targets(const std::map<BackendRef, bpf::ProbeTarget>& targets) {

@@ -100,6 +100,7 @@ Explainer::explain(const ExplainView& view, std::span<const std::uint8_t> frame,
         if (!found.sightings.empty()) {
             const FlowEntry& entry = found.sightings.front().entry;
             flows.insert(*found.hash, entry.backend, entry.state, entry.last_seen);
+            scratch_.context().stats.backends[entry.backend.value].flows.add(1);
         }
     }
     // Fragments and ICMP errors find their flow where the workers would: in each other's tables.

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/offline_worker.hpp"
 
-#include <algorithm>
+#include <cstring>
 
 namespace penstock {
+namespace {
+
+void clear(const LineMemory& memory) {
+    std::memset(memory.span().data(), 0, memory.span().size());
+}
+
+} // namespace
 
 OfflineWorker::OfflineWorker(std::span<std::byte> flow_memory, std::span<const PortFacts> ports)
     : fragment_memory_(FragmentTracker::memory_bytes()),
@@ -50,7 +57,7 @@ void OfflineWorker::forget_flows() {
         [&](const NatFlow& flow) { note_ended(flow.backend); },
         [](const NatFlow&) {}
     );
-    std::ranges::fill(nat_memory_.span(), std::byte{0});
+    clear(nat_memory_);
     nat_ = std::make_unique<NatState>(nat_memory_.span(), nat_flow_count, 0, 1);
     context_.nat = nat_.get();
 }
@@ -59,7 +66,7 @@ void OfflineWorker::forget() {
     forget_flows();
     fragments_.forget();
     path_mtus_->forget();
-    std::ranges::fill(limit_memory_.span(), std::byte{0});
+    clear(limit_memory_);
     limits_ = std::make_unique<LimitState>(limit_memory_.span(), 1);
     context_.limits = limits_.get();
     *flood_ = {};

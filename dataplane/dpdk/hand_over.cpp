@@ -43,9 +43,7 @@ rte_ring* HandOver::ring(std::size_t from, std::size_t to) {
     );
 }
 
-bool HandOver::give(
-    std::size_t from, std::size_t to, rte_mbuf* packet, const HandOverNote& note
-) {
+bool HandOver::give(std::size_t from, std::size_t to, rte_mbuf* packet, const HandOverNote& note) {
     // The driver's hash of a received packet, which nobody reads any more.
     packet->hash.usr = note.rx_port.value | std::uint32_t{note.hand_overs} << note_shift;
     return ::rte_ring_sp_enqueue(ring(from, to), packet) == 0;

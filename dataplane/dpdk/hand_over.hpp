@@ -34,7 +34,8 @@ public:
     /// sleep, at 10 million a second.
     static constexpr unsigned ring_packets = 511;
 
-    /// For workers 0 … workers - 1. Allocates (workers² - workers) · 4.4 KB.
+    /// For workers 0 … workers - 1. Allocates workers² · 4.4 KB; nobody uses the
+    /// rings from a worker to itself.
     explicit HandOver(std::size_t workers);
     HandOver(const HandOver&) = delete;
     HandOver& operator=(const HandOver&) = delete;
@@ -45,8 +46,7 @@ public:
 
     /// Takes what the others have for worker `to`, as many as `packets` has room for; returns how
     /// many. Takes from all in turn: the next call begins with `next`, which it moves on.
-    [[nodiscard]] std::size_t
-    take(std::size_t to, std::span<rte_mbuf*> packets, std::size_t& next);
+    [[nodiscard]] std::size_t take(std::size_t to, std::span<rte_mbuf*> packets, std::size_t& next);
 
     /// The note of a packet that take() returned.
     [[nodiscard]] static HandOverNote note_of(const rte_mbuf& packet);

@@ -60,7 +60,7 @@ struct WorkerSetup {
     HandOver* hand_over = nullptr;     ///< of all workers; outlives the worker
     Publication<Snapshot>* publication = nullptr;
     std::size_t nat_flows = 1; ///< at most, resting ones included: 136 bytes each
-    bool is_adaptive = false; ///< may sleep when idle
+    bool is_adaptive = false;  ///< may sleep when idle
 };
 
 class Worker {
@@ -156,7 +156,7 @@ private:
     std::array<TxBatch, max_ports> to_kernel_; ///< by the port that it came from
     std::array<rte_mbuf*, max_burst> dropped_{};
     unsigned dropped_count_ = 0;
-    bool has_nat_ = false; ///< as of the last housekeeping: others may hand over
+    bool has_nat_ = false;           ///< as of the last housekeeping: others may hand over
     std::size_t hand_over_next_ = 0; ///< the worker whose ring comes next
     std::uint64_t last_round_tsc_ = 0;
     std::uint64_t last_house_tsc_ = 0;

@@ -18,6 +18,8 @@ from lab.topology import BackendPlan
 IPERF_PORT = 5201
 DATAGRAM_BYTES = 65507  # the largest: 44 fragments
 REQUESTS = 40
+# Not to be failed by a busy machine: no packet may be dropped here.
+PROBE = '{ type = "tcp", interval = "1s", timeout = "1s", fall = 10, rise = 1 }'
 TUNNEL_BACKENDS = (BackendPlan("web-1", "10.0.1.11", 100), BackendPlan("web-2", "10.0.1.12", 100))
 PLAIN_BACKENDS = (BackendPlan("plain-1", "10.0.1.21", 100, plain=True),)
 
@@ -33,7 +35,7 @@ class Mode:
     more: tuple[str, ...] = ()
 
     def services(self) -> list[ServicePlan]:
-        common = {"vip": self.vip, "forwarding": self.forwarding, "more": self.more}
+        common = {"vip": self.vip, "forwarding": self.forwarding, "more": self.more, "probe": PROBE}
         one = {**common, "port": IPERF_PORT, "backends": self.backends[:1], "probe": '{ type = "none" }'}
         return [
             ServicePlan(name=self.name, backends=self.backends, **common),

@@ -54,7 +54,8 @@ def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", datap
     for service in services:
         lines += [
             "", "[[service]]", f'name = "{service.name}"', f'vip = "{service.vip}"',
-            f'protocol = "{service.protocol}"', *service.more, f"port = {service.port}", f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
+            f'protocol = "{service.protocol}"', *service.more, f"port = {service.port}",
+            f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
             *(f'  {{ name = "{plan.name}", address = "{plan.address}", weight = {plan.weight} }},'
               for plan in service.backends),
             "]",

@@ -7,7 +7,6 @@ namespace penstock::simulator {
 namespace {
 
 constexpr std::uint32_t first_address = 0x0a800000; // 10.128.0.0
-constexpr std::uint32_t last_host = 0xffff;
 constexpr std::uint16_t default_weight = 100;
 constexpr std::size_t max_scripted_backends =
     8000; // half of the ids: what is removed keeps its own

@@ -23,6 +23,9 @@ inline constexpr std::array<std::string_view, 8> change_names{
     "add", "remove", "weight", "drain", "enable", "disable", "down", "up"
 };
 
+/// Backends are host-1 to host-last_host.
+inline constexpr std::uint32_t last_host = 65535;
+
 class Pool {
 public:
     /// A service of `backends` backends, all up. REQUIRES: backends >= 2.

@@ -15,7 +15,6 @@ namespace penstock::simulator {
 namespace {
 
 constexpr double longest_s = 86400;
-constexpr std::uint32_t last_host = 65535;
 constexpr std::string_view line_form = "write: SECONDS CHANGE host-N, and for weight a number";
 
 struct Word {

@@ -178,6 +178,7 @@ protected:
         setup.next_hops = &hops_;
         setup.path_mtus = &path_mtus_;
         setup.publication = &publication_;
+        setup.hand_over = &hand_over_;
         setup.is_adaptive = true;
         worker_ = std::make_unique<Worker>(setup);
         const auto run = [](void* worker) {
@@ -288,6 +289,7 @@ protected:
     std::uint16_t kernel_port_ = 0;
     rte_ring* from_worker_ = nullptr;
     rte_ring* to_worker_ = nullptr;
+    HandOver hand_over_{1};
     Publication<Snapshot> publication_{1};
     std::uint64_t epoch_ = 0;
 

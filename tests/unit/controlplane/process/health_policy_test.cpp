@@ -27,7 +27,7 @@ protected:
     bool has_event(std::string_view type, std::string_view to) const {
         const json::object seen = request("GET", "/v1/events?limit=1000").object();
         return std::ranges::any_of(seen.at("events").as_array(), [&](const json::value& event) {
-            return event.at("type") == type && event.at("to") == to;
+            return event.at("type").as_string() == type && event.at("to") == json::value(to);
         });
     }
 };
