@@ -135,7 +135,7 @@ struct Result {
 
 Result measure(std::uint16_t port, unsigned rounds, std::uint64_t packets) {
     const ForwardingCase& forwarding = forwarding_cases.front();
-    Subject subject(forwarding, flow_count);
+    Subject subject(forwarding, flow_count, Subject::Clock::stands);
     Generator established(forwarding, TcpHeader::ack, flow_count);
     FloodSource mixture(forwarding);
     Watch watch(subject);

@@ -48,8 +48,9 @@ void resolve_targets(const Snapshot& snapshot, NextHopTable& next_hops) {
     }
 }
 
-Subject::Subject(const ForwardingCase& forwarding, std::size_t flow_capacity)
-    : memory_(FlowTable::bytes_for(flow_capacity)),
+Subject::Subject(const ForwardingCase& forwarding, std::size_t flow_capacity, Clock clock)
+    : clock_(clock),
+      memory_(FlowTable::bytes_for(flow_capacity)),
       worker_(memory_.bytes(), ports_),
       snapshot_(compile_or_abort(declare(forwarding), ids_)) {
     resolve_targets(*snapshot_, worker_.next_hops());
