@@ -288,8 +288,9 @@ private:
         places_; ///< service and backend in desired_
     std::optional<DesiredState> live_;
     bool whole_needed_ = true;
-    bool is_retry_pending_ = false;               ///< refused_timer_ runs
-    bool is_policy_pending_ = false;              ///< policy_timer_ runs
+    bool is_retry_pending_ = false;  ///< refused_timer_ runs
+    bool is_policy_pending_ = false; ///< policy_timer_ runs
+    std::chrono::steady_clock::time_point last_policy_push_;
     bool is_course_watched_ = false;              ///< course_timer_ runs
     std::map<BackendRef, BackendCourse> courses_; ///< of those that went down or start slowly
     std::set<BackendRef> added_;                  ///< not up yet since they were added

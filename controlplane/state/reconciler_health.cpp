@@ -140,12 +140,16 @@ void Reconciler::push_policy_soon() {
     if (std::exchange(is_policy_pending_, true)) {
         return;
     }
-    policy_timer_.expires_after(policy_pause);
+    // Soon after a quiet second: the smallest weight of a slow start must not come when the next is due.
+    policy_timer_.expires_at(
+        std::max(steady_clock::now() + refresh_pause, last_policy_push_ + policy_pause)
+    );
     policy_timer_.async_wait([this](const boost::system::error_code& error) {
         if (error) {
             return;
         }
         is_policy_pending_ = false;
+        last_policy_push_ = steady_clock::now();
         if (auto saved = take_next_generation(); !saved) {
             ++last_generation_; // as in link_ready(): a later start learns it from the dataplane
             spdlog::warn("generation {} not saved: {}", last_generation_, to_string(saved.error()));

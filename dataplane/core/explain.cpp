@@ -45,7 +45,7 @@ std::vector<FlowSighting> find_entries(const ExplainView& view, FlowHash hash, S
             sightings.push_back({.worker = worker, .entry = *entry});
         }
     }
-    std::ranges::stable_sort(sightings, {}, [&](const FlowSighting& sighting) {
+    std::ranges::sort(sightings, {}, [&](const FlowSighting& sighting) {
         return view.now.since(sighting.entry.last_seen);
     });
     return sightings;

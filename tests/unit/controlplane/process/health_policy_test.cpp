@@ -73,7 +73,7 @@ TEST_F(HealthPolicy, ARecoveredBackendGetsItsWeightInSteps) {
         seconds(20)
     ));
     EXPECT_FALSE(came_full);
-    EXPECT_TRUE(seen.contains(10));
+    EXPECT_TRUE(seen.contains(10)) << testing::PrintToString(seen);
     EXPECT_GE(seen.size(), 3U);
     EXPECT_EQ(dataplane.stale_count(), 0U);
 }
