@@ -41,6 +41,11 @@ hugepages = "off"
 name = "edge0"
 device = "net_tap0,iface=tap0"
 mtu = 1500
+
+# Nothing may expire between an answer and its packet.
+[flow]
+tcp_syn = "10m"
+udp = "10m"
 """
 BACKENDS = {"web": range(1, 6), "dns": range(11, 14)}
 for host in [*BACKENDS["web"], *BACKENDS["dns"]]:
@@ -100,7 +105,7 @@ class Wire:
     def explain(self, flows: list) -> list[dict]:
         path = self.folder / "flows.txt"
         path.write_text("".join(flow.line() + "\n" for flow in flows), encoding="utf-8")
-        return [json.loads(line) for line in self.penstock("explain", "--batch", str(path), "--json").splitlines()]
+        return [json.loads(line) for line in self.penstock("explain", "--list", str(path), "--json").splitlines()]
 
     def send(self, flows: list) -> dict:
         """Flow → the addresses that its packet left to."""
@@ -244,7 +249,7 @@ def test_wrong_questions_are_answered_in_words(wire):
     path = wire.folder / "broken.txt"
     path.write_text(f"# flows\ntcp 192.0.2.1:1 {VIP}:80\ntcp 192.0.2.1 {VIP}:80\n", encoding="utf-8")
     for arguments, code, words in (
-        (["--batch", str(path)], 1, f"{path}:3: '192.0.2.1' has no port"),
+        (["--list", str(path)], 1, f"{path}:3: '192.0.2.1' has no port"),
         (["tcp", "192.0.2.1:1", "[2001:db8::1]:80"], 2, "of two families"),
         (["icmp", "192.0.2.1:1", f"{VIP}:80"], 2, "neither tcp nor udp"),
         (["--pcap", str(path)], 2, "--pcap and --index belong together"),

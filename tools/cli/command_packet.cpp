@@ -10,24 +10,24 @@ namespace {
 
 constexpr std::array<Argument, 3> explain_arguments{{
     {"PROTOCOL", false, "tcp or udp"},
-    {"SOURCE", false, "the client's address and port: 203.0.113.7:40000, [2001:db8::7]:40000"},
-    {"DESTINATION", false, "the VIP and port"},
+    {"CLIENT", false, "the client's address and port: 203.0.113.7:40000, [2001:db8::7]:40000"},
+    {"VIP", false, "the service's address and port"},
 }};
 constexpr std::array<Option, 4> explain_options{{
     {"syn", OptionKind::flag, "", "ask about a packet that opens a connection, not one of it"},
     {"pcap", OptionKind::text, "CAPTURE", "ask about a packet of a pcap or pcapng file"},
     {"index", OptionKind::count, "N", "with --pcap: the packet's number, from 1"},
-    {"batch",
+    {"list",
      OptionKind::text,
      "FILE",
-     "ask about every line of FILE: PROTOCOL SOURCE DESTINATION, and perhaps syn"},
+     "ask about every line of FILE: PROTOCOL CLIENT VIP, and perhaps syn"},
 }};
 
 constexpr std::array<Example, 3> explain_examples{{
     {"penstock explain tcp 203.0.113.7:40000 198.51.100.10:443",
      "where does this connection go, and why?"},
     {"penstock explain --pcap in.pcap --index 7", "what became of the seventh packet?"},
-    {"penstock explain --batch flows.txt --json | jq -r .backend.name", "many at once"},
+    {"penstock explain --list flows.txt --json | jq -r .backend.name", "many at once"},
 }};
 
 constexpr std::array<Command, 1> packet_rows{{

@@ -50,7 +50,7 @@ Failure usage(std::string cause) {
         .code = ExitCode::usage,
         .cause = std::move(cause),
         .remedy = "name a flow (tcp 203.0.113.7:40000 198.51.100.10:443), or --pcap and --index, "
-                  "or --batch"
+                  "or --list"
     };
 }
 
@@ -92,7 +92,7 @@ std::expected<Question, Failure> read_packet(const std::string& path, std::uint6
 std::expected<std::vector<Question>, Failure> read_questions(const Invocation& invocation) {
     const bool has_flow = !invocation.arguments.empty();
     const auto pcap = invocation.options.find("pcap");
-    const auto batch = invocation.options.find("batch");
+    const auto batch = invocation.options.find("list");
     const bool has_pcap = pcap != invocation.options.end();
     const bool has_batch = batch != invocation.options.end();
     if (int{has_flow} + int{has_pcap} + int{has_batch} != 1)
@@ -254,7 +254,7 @@ RunResult run_explain(const Invocation& invocation, Output& output) {
     const auto questions = read_questions(invocation);
     if (!questions)
         return std::unexpected(questions.error());
-    const bool is_list = invocation.has("batch");
+    const bool is_list = invocation.has("list");
     Table table({{"PACKET"}, {"VERDICT"}, {"REASON"}, {"SERVICE"}, {"BACKEND"}, {"FLOW"}});
     std::span<const Question> rest(*questions);
     while (!rest.empty()) {
