@@ -13,6 +13,7 @@ import json
 import pytest
 from conservation import assert_conserved
 from lab.daemons import ServicePlan
+from lab.processes import wait_until
 from lab.topology import BackendPlan
 
 IPERF_PORT = 5201
@@ -79,6 +80,18 @@ SERVICES = [service for mode in MODES for service in mode.services()]
 
 def by_name(mode: Mode) -> str:
     return mode.name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_in_force(balancer):
+    """What the probes found is not yet what the workers do: the first packet must not come in between."""
+    probed = {(mode.name, plan.name) for mode in MODES for plan in mode.backends}
+
+    def are_all_live() -> bool:
+        events = [event for event in balancer.events() if event["type"] == "health-live" and event["to"] == "up"]
+        return probed <= {(event["service"], event["backend"]) for event in events}
+
+    wait_until("every backend is up on every worker", are_all_live, 30.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
