@@ -113,14 +113,22 @@ void Traffic::send(
     const Pool& pool, std::uint64_t packets, std::uint64_t now_s, std::uint32_t flow_length
 ) {
     std::array<std::uint32_t, max_burst> burst{};
+    std::array<std::uint32_t, max_burst> opened{};
     for (std::uint64_t sent = 0; sent < packets; sent += burst.size()) {
+        std::size_t opened_count = 0;
         for (std::uint32_t& index : burst) {
             index = static_cast<std::uint32_t>(random_() % flows_.size());
             if (random_() % flow_length == 0) {
                 flows_[index] = {.number = next_number_++};
             }
+            if (flows_[index].backend_address.raw == 0) {
+                opened[opened_count++] = index;
+            }
         }
         send_burst(pool, burst, now_s);
+        // A handshake's ACK follows its SYN in milliseconds. To the flood guard these are far more SYNs
+        // than a real service opens, and an entry is made for the ACK.
+        send_burst(pool, std::span(opened).first(opened_count), now_s);
         // A full sweep in some ten simulated seconds' worth of packets.
         const std::size_t share =
             worker_.flows().bucket_count() * burst.size() / (packets * 10 + 1);
