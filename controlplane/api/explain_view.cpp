@@ -3,6 +3,7 @@
 #include "controlplane/api/views.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/verdict_name.hpp"
 
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
@@ -12,24 +13,6 @@ namespace penstock {
 namespace {
 
 namespace json = boost::json;
-
-std::string_view to_word(VerdictKind kind) {
-    switch (kind) {
-    case VerdictKind::forward:
-        return "forward";
-    case VerdictKind::reply:
-        return "reply";
-    case VerdictKind::kernel:
-        return "kernel";
-    case VerdictKind::drop:
-        return "drop";
-    case VerdictKind::hold:
-        return "hold";
-    case VerdictKind::hand_over:
-        return "hand_over";
-    }
-    return "unknown";
-}
 
 std::string_view to_word(FlowState state) {
     switch (state) {
@@ -114,7 +97,7 @@ json::value view_backend(const ExplainedPacket& packet) {
 
 json::object view_packet(const ExplainedPacket& packet) {
     json::object view{
-        {"verdict", to_word(packet.verdict)},
+        {"verdict", verdict_name(packet.verdict)},
         {"reason", text_or_null(packet.reason)},
         {"reason_text", text_or_null(packet.reason_text)},
         {"service", text_or_null(packet.service_name)},

@@ -37,7 +37,7 @@ bool choose_specially(
     Verdict& verdict
 );
 
-/// The edits of the packet itself that come before those of its way, and what is remembered of it.
+/// The edits of the packet itself that come before those of its way.
 void edit_specially(WorkerContext& worker, Packet& packet, const Flow& flow);
 
 } // namespace penstock

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/replay/report.hpp"
 
+#include "dataplane/core/verdict_name.hpp"
 #include "tools/replay/verdict_words.hpp"
 
 #include <boost/json/object.hpp>
@@ -20,7 +21,7 @@ json::value text_or_null(std::string_view text) {
 
 void put(json::object& object, const NamedVerdict& named) {
     const Verdict& verdict = named.verdict;
-    object["verdict"] = to_string(verdict.kind);
+    object["verdict"] = verdict_name(verdict.kind);
     object["reason"] = text_or_null(
         verdict.kind == VerdictKind::drop ? drop_reason_name(verdict.reason) : std::string_view{}
     );

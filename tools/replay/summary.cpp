@@ -4,6 +4,7 @@
 #include "dataplane/core/hash.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/verdict_name.hpp"
 #include "tools/replay/verdict_words.hpp"
 
 #include <cstring>
@@ -50,7 +51,7 @@ std::optional<std::uint64_t> flow_of(const Frame& frame) {
 void Summary::add(const Frame& frame, const NamedVerdict& verdict) {
     const bool dropped = verdict.verdict.kind == VerdictKind::drop;
     Count& count = groups_[Group{
-        .verdict = to_string(verdict.verdict.kind),
+        .verdict = verdict_name(verdict.verdict.kind),
         .reason = dropped ? drop_reason_name(verdict.verdict.reason) : std::string_view{},
         .service = std::string(verdict.destination.service),
         .backend = std::string(verdict.destination.backend),

@@ -13,9 +13,6 @@
 
 namespace penstock::replay {
 
-/// "forward", "reply", "kernel", "drop".
-[[nodiscard]] std::string_view to_string(VerdictKind kind);
-
 /// One word: the kind, or of a drop its reason: "no_backend".
 [[nodiscard]] std::string_view word_of(const Verdict& verdict);
 
