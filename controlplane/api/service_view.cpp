@@ -73,12 +73,24 @@ counter(const CounterIndex& index, const Sample* sample, std::uint64_t Sample::*
     return sample == nullptr ? std::uint64_t{0} : sample->*member;
 }
 
-json::object make_service(
-    const Reconciler& reconciler,
-    const ServiceSpec& service,
-    const config::ProbeConfig& probe,
-    const CounterIndex& index
-) {
+json::object make_health_view(const Reconciler& reconciler, std::size_t service) {
+    const ServiceDecision& decision = reconciler.decision_of(service);
+    return {
+        {"ready", decision.ready},
+        {"healthy", decision.healthy},
+        {"held", decision.held},
+        {"hold_waived", decision.is_hold_waived},
+        {"below_minimum", decision.is_below_minimum},
+        {"panic", decision.is_panic},
+        {"panics", reconciler.panics_of(service)},
+    };
+}
+
+/// Of desired().services[place]; configuration().services are the same ones in the same order.
+json::object
+make_service(const Reconciler& reconciler, std::size_t place, const CounterIndex& index) {
+    const ServiceSpec& service = reconciler.desired().services[place];
+    const config::ProbeConfig& probe = reconciler.configuration().services.at(place).probe;
     BackendCounts counts;
     count_backends(service, counts);
     const std::string reason = reconciler.reason_of(service);
@@ -104,6 +116,7 @@ json::object make_service(
              {"drain", counts.drain},
              {"disabled", counts.disabled},
          }},
+        {"health", make_health_view(reconciler, place)},
         {"probe", make_probe_view(probe, service.key)},
         {"flows",
          index.has_statistics() ? json::value(index.flows_of(service.key)) : json::value(nullptr)},
@@ -182,14 +195,12 @@ void append_backends(
 
 } // namespace
 
-// desired().services and configuration().services are the same services in the same order.
 json::object make_services_view(const Reconciler& reconciler, const Statistics* statistics) {
     const CounterIndex index(statistics);
     json::array list;
     const auto& services = reconciler.desired().services;
     for (std::size_t i = 0; i < services.size(); ++i) {
-        const config::ProbeConfig& probe = reconciler.configuration().services.at(i).probe;
-        list.push_back(make_service(reconciler, services[i], probe, index));
+        list.push_back(make_service(reconciler, i, index));
     }
     return {{"services", std::move(list)}};
 }
@@ -203,8 +214,7 @@ json::value make_service_view(
             continue;
         }
         const CounterIndex index(statistics);
-        const config::ProbeConfig& probe = reconciler.configuration().services.at(i).probe;
-        json::object object = make_service(reconciler, services[i], probe, index);
+        json::object object = make_service(reconciler, i, index);
         json::array backends;
         append_backends(backends, reconciler, services[i], index_next_hops(reconciler), index);
         object["backends"] = std::move(backends);

@@ -250,8 +250,11 @@ json::object make_status_view(
 ) {
     const DesiredState& desired = reconciler.desired();
     std::size_t by_state[3] = {};
+    std::size_t in_panic = 0;
     BackendCounts counts;
-    for (const ServiceSpec& service : desired.services) {
+    for (std::size_t i = 0; i < desired.services.size(); ++i) {
+        const ServiceSpec& service = desired.services[i];
+        in_panic += reconciler.decision_of(i).is_panic ? 1 : 0;
         ++by_state[static_cast<std::size_t>(reconciler.state_of(service))];
         count_backends(service, counts);
     }
@@ -289,6 +292,7 @@ json::object make_status_view(
              {"up", by_state[0]},
              {"degraded", by_state[1]},
              {"down", by_state[2]},
+             {"panic", in_panic},
          }},
         {"backends",
          json::object{

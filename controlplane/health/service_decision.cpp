@@ -26,11 +26,16 @@ ServiceDecision decide_service(
         ++decision.ready;
         is_undecided = is_undecided || backend.health == Health::unknown;
         if (backend.health == Health::up) {
-            ++decision.healthy;
-            decision.held += held[i] ? 1 : 0;
+            ++(held[i] ? decision.held : decision.healthy);
         }
     }
-    if (decision.held < decision.healthy) {
+    const auto are_too_few = [&](std::size_t used) {
+        return used * 100 < decision.ready * std::size_t{policy.panic_percent};
+    };
+    decision.is_hold_waived =
+        decision.held > 0 &&
+        (decision.healthy == 0 || (!is_undecided && are_too_few(decision.healthy)));
+    if (!decision.is_hold_waived) {
         for (std::size_t i = 0; i < service.backends.size(); ++i) {
             if (held[i] && service.backends[i].health == Health::up) {
                 service.backends[i].health = Health::down;
@@ -41,8 +46,7 @@ ServiceDecision decide_service(
         return decision;
     }
     decision.is_below_minimum = decision.healthy < policy.min_healthy;
-    decision.is_panic = decision.ready > 0 &&
-                        decision.healthy * 100 < decision.ready * std::size_t{policy.panic_percent};
+    decision.is_panic = are_too_few(decision.healthy + decision.held);
     if (decision.is_panic) {
         for (BackendSpec& backend : service.backends) {
             if (is_ready(backend)) {
@@ -58,16 +62,17 @@ std::string describe_decision(const ServiceDecision& decision, const config::Hea
     if (decision.is_panic) {
         text = fmt::format(
             "panic: {} of {} ready backends are healthy, less than {} %; all of them are used",
-            decision.healthy,
+            decision.healthy + decision.held,
             decision.ready,
             policy.panic_percent
         );
     }
     if (decision.is_below_minimum) {
         text += fmt::format(
-            "{}{} healthy backends, at least {} are wanted (min_healthy)",
+            "{}{} healthy backends{}, at least {} are wanted (min_healthy)",
             text.empty() ? "" : "; ",
             decision.healthy,
+            decision.held == 0 ? std::string() : fmt::format(" and {} that flap", decision.held),
             policy.min_healthy
         );
     }

@@ -15,18 +15,20 @@
 namespace penstock {
 
 struct ServiceDecision {
-    std::size_t ready = 0;   ///< backends that would take flows if they were healthy
-    std::size_t healthy = 0; ///< of these, those whose probes say up; held ones count
-    std::size_t held = 0;    ///< of these, those that are held down for flapping
-    bool is_panic = false;   ///< all ready ones are used, healthy or not
-    bool is_below_minimum = false;
+    std::size_t ready = 0;         ///< backends that would take flows if they were healthy
+    std::size_t healthy = 0;       ///< of these, those whose probes say up and that do not flap
+    std::size_t held = 0;          ///< of these, those whose probes say up, but that flap
+    bool is_hold_waived = false;   ///< the held ones are used: without them too few would be left
+    bool is_panic = false;         ///< all ready ones are used, healthy or not
+    bool is_below_minimum = false; ///< judged without the held ones, used or not
 
     friend bool operator==(const ServiceDecision&, const ServiceDecision&) = default;
 };
 
 /// Decides, and writes into the backends' `health` what the dataplane is to believe: a held one is
-/// down, unless no other one would be left; in panic all are up. Nothing is decided while a ready
-/// backend is still unknown. REQUIRES: `held` has an element for each backend.
+/// down, unless no other one would be left, or so few that there would be panic; in panic all are
+/// up. So flapping servers are used before those that the probes find down. Nothing is decided while
+/// a ready backend is still unknown. REQUIRES: `held` has an element for each backend.
 ServiceDecision decide_service(
     ServiceSpec& service, const std::vector<bool>& held, const config::HealthPolicy& policy
 );

@@ -118,6 +118,11 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> live_generation() const;
     [[nodiscard]] HealthView health_of(const BackendRef& ref) const;
 
+    /// What the health policy made of desired().services[service], and how often since the start
+    /// there was panic.
+    [[nodiscard]] const ServiceDecision& decision_of(std::size_t service) const;
+    [[nodiscard]] std::uint64_t panics_of(std::size_t service) const;
+
     /// What the health policy of desired().services[service] found that needs a human; empty if
     /// nothing.
     [[nodiscard]] std::string policy_problem(std::size_t service) const;
@@ -239,7 +244,8 @@ private:
         ChangeDone done
     );
     [[nodiscard]] std::optional<ChangeError>
-    check_last_healthy(const ServiceSpec& service, const BackendSpec& changed) const;
+    check_last_healthy(std::size_t service, const BackendSpec& changed) const;
+    [[nodiscard]] ServiceSpec undo_panic(std::size_t service) const;
 
     // reconciler_push.cpp
     void link_ready(const Hello& hello, const Status& status) override;
@@ -296,6 +302,7 @@ private:
     std::set<BackendRef> added_;                  ///< not up yet since they were added
     std::set<ServiceKey> dirty_services_;         ///< to be looked at when refresh_timer_ fires
     std::map<ServiceKey, ServiceDecision> decisions_;
+    std::map<ServiceKey, std::uint64_t> panics_; ///< since the start
     std::optional<UnderWay> under_way_;
     std::map<BackendRef, Health> flips_; ///< not yet sent
     std::vector<Waiter> waiters_;

@@ -227,8 +227,20 @@ void Reconciler::announce_decision(
             );
         }
     };
+    panics_[service.key] += !before.is_panic && decision.is_panic ? 1 : 0;
     record(EventType::service_panic, before.is_panic, decision.is_panic);
     record(EventType::service_minimum, before.is_below_minimum, decision.is_below_minimum);
+}
+
+const ServiceDecision& Reconciler::decision_of(std::size_t service) const {
+    static const ServiceDecision none;
+    const auto found = decisions_.find(desired_.services.at(service).key);
+    return found == decisions_.end() ? none : found->second;
+}
+
+std::uint64_t Reconciler::panics_of(std::size_t service) const {
+    const auto found = panics_.find(desired_.services.at(service).key);
+    return found == panics_.end() ? 0 : found->second;
 }
 
 std::string Reconciler::policy_problem(std::size_t service) const {
@@ -324,7 +336,9 @@ void Reconciler::forget_gone_backends() {
     for (const ServiceSpec& service : desired_.services) {
         services.insert(service.key);
     }
-    std::erase_if(decisions_, [&](const auto& item) { return !services.contains(item.first); });
+    const auto is_over = [&](const auto& item) { return !services.contains(item.first); };
+    std::erase_if(decisions_, is_over);
+    std::erase_if(panics_, is_over);
 }
 
 } // namespace penstock

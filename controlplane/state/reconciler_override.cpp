@@ -80,26 +80,68 @@ Reconciler::find_named(const std::string& service, const std::string& backend) c
     });
 }
 
-std::optional<ChangeError>
-Reconciler::check_last_healthy(const ServiceSpec& service, const BackendSpec& changed) const {
-    const auto takes_without = [&changed](const BackendSpec& backend) {
-        return takes_new_flows(backend.key == changed.key ? changed : backend);
-    };
-    if (std::ranges::none_of(service.backends, takes_new_flows) ||
-        std::ranges::any_of(service.backends, takes_without)) {
-        return std::nullopt;
+/// The service with what the probes find of its backends, as if there were no panic threshold. What a
+/// backend's probes do not say (probe type none) is up.
+ServiceSpec Reconciler::undo_panic(std::size_t service) const {
+    ServiceSpec spec = desired_.services.at(service);
+    const auto decided = decisions_.find(spec.key);
+    if (decided == decisions_.end() || !decided->second.is_panic) {
+        return spec;
     }
-    return ChangeError{
-        .kind = ChangeErrorKind::last_healthy_backend,
-        .detail = fmt::format(
-            "{}/{} is the last backend of its service that takes new flows; nothing was changed",
-            service.name,
-            changed.name
-        ),
-        .remedy =
-            "bring another one up first, or force it: new flows are then dropped as no_backend",
-        .diagnostics = {},
+    for (BackendSpec& backend : spec.backends) {
+        const auto condition = find_condition({.service = spec.key, .backend = backend.key});
+        backend.health = condition ? condition->health : Health::up;
+    }
+    return spec;
+}
+
+/// With panic and without: a panic uses the ill ones too, which must neither hide that `changed` is the
+/// last one that is well, nor let the last one be taken that is used at all.
+std::optional<ChangeError>
+Reconciler::check_last_healthy(std::size_t service, const BackendSpec& changed) const {
+    const ServiceSpec& in_force = desired_.services.at(service);
+    const auto leaves_none = [&changed](const ServiceSpec& spec) {
+        const auto takes_without = [&changed](const BackendSpec& backend) {
+            if (backend.key != changed.key) {
+                return takes_new_flows(backend);
+            }
+            BackendSpec then = changed;
+            then.health = backend.health;
+            return takes_new_flows(then);
+        };
+        return std::ranges::any_of(spec.backends, takes_new_flows) &&
+               std::ranges::none_of(spec.backends, takes_without);
     };
+    if (leaves_none(in_force)) {
+        return ChangeError{
+            .kind = ChangeErrorKind::last_healthy_backend,
+            .detail = fmt::format(
+                "{}/{} is the last backend of its service that takes new flows; nothing was "
+                "changed",
+                in_force.name,
+                changed.name
+            ),
+            .remedy =
+                "bring another one up first, or force it: new flows are then dropped as no_backend",
+            .diagnostics = {},
+        };
+    }
+    if (leaves_none(undo_panic(service))) {
+        return ChangeError{
+            .kind = ChangeErrorKind::last_healthy_backend,
+            .detail = fmt::format(
+                "{}/{} is the last backend of its service that is healthy: the others are used "
+                "only "
+                "because of the panic threshold; nothing was changed",
+                in_force.name,
+                changed.name
+            ),
+            .remedy = "bring another one up first, or force it: new flows then go to servers that "
+                      "their probes find down",
+            .diagnostics = {},
+        };
+    }
+    return std::nullopt;
 }
 
 void Reconciler::set_override(const OverrideRequest& request, ChangeDone done) {
@@ -130,7 +172,7 @@ void Reconciler::set_override(const OverrideRequest& request, ChangeDone done) {
         BackendSpec then = *find_desired(ref);
         then.admin = request.admin.value_or(then.admin);
         then.weight = request.weight.value_or(then.weight);
-        if (auto error = check_last_healthy(desired_.services[place->second.first], then)) {
+        if (auto error = check_last_healthy(place->second.first, then)) {
             done(std::unexpected(std::move(*error)));
             return;
         }

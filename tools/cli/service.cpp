@@ -151,6 +151,36 @@ void add_policy(Facts& facts, const Object& policy) {
         facts.add("quic", quic);
 }
 
+/// "3 of 4 ready backends are healthy; 1 flaps and is not used".
+std::string describe_health(const Object& health) {
+    const std::uint64_t held = health.count("held");
+    std::string text = fmt::format(
+        "{} of {} are healthy",
+        health.count("healthy"),
+        format_plural(health.count("ready"), "ready backend", "ready backends")
+    );
+    if (held > 0) {
+        text += fmt::format(
+            "; {} up but flapping, {}",
+            held,
+            health.flag("hold_waived") ? "used because too few others are left" : "held down"
+        );
+    }
+    if (health.flag("panic")) {
+        text += "; PANIC: all ready ones are used, healthy or not";
+    }
+    if (const std::uint64_t panics = health.count("panics"); panics > 0) {
+        text += fmt::format(
+            "; in panic {} since penstock-cp started", format_plural(panics, "time", "times")
+        );
+    }
+    return text;
+}
+
+Colour colour_of_health(const Object& health) {
+    return health.flag("panic") || health.flag("below_minimum") ? Colour::red : Colour::none;
+}
+
 Facts describe_service(const Object& service) {
     const std::string state = service.text("state");
     const auto reason = service.maybe_text("reason");
@@ -169,6 +199,8 @@ Facts describe_service(const Object& service) {
         "state", reason ? fmt::format("{}: {}", state, *reason) : state, colour_of_state(state)
     );
     facts.add("probe", describe_probe(service.object("probe")));
+    const Object health = service.object("health");
+    facts.add("health", describe_health(health), colour_of_health(health));
     facts.add(
         "backends",
         fmt::format("{} of {} take new flows", counts.count("eligible"), counts.count("total")),

@@ -65,6 +65,38 @@ TEST(ServiceDecision, AHeldBackendIsNotUsedUnlessItIsTheLast) {
     EXPECT_EQ(healths_of(last), (std::vector{up, down, up}));
 }
 
+TEST(ServiceDecision, AHeldBackendIsNotHealthyForTheMinimum) {
+    const config::HealthPolicy policy{.min_healthy = 2};
+    ServiceSpec service = make_service({up, up, down});
+    const auto decision = decide_service(service, {true, false, false}, policy);
+    EXPECT_TRUE(decision.is_below_minimum);
+    EXPECT_EQ(decision.healthy, 1U);
+    EXPECT_EQ(
+        describe_decision(decision, policy),
+        "1 healthy backends and 1 that flap, at least 2 are wanted (min_healthy)"
+    );
+    ServiceSpec all_held = make_service({up, up});
+    const auto waived = decide_service(all_held, {true, true}, policy);
+    EXPECT_TRUE(waived.is_hold_waived && waived.is_below_minimum);
+    EXPECT_EQ(healths_of(all_held), (std::vector{up, up}));
+}
+
+TEST(ServiceDecision, HeldBackendsAreUsedBeforeThereIsPanic) {
+    const config::HealthPolicy policy{.panic_percent = 50};
+    ServiceSpec service = make_service({up, up, up, down, down});
+    const auto decision = decide_service(service, {true, false, false, false, false}, policy);
+    EXPECT_EQ(
+        decision, (ServiceDecision{.ready = 5, .healthy = 2, .held = 1, .is_hold_waived = true})
+    );
+    EXPECT_EQ(healths_of(service), (std::vector{up, up, up, down, down}));
+    ServiceSpec enough = make_service({up, up, up, up, down});
+    EXPECT_FALSE(decide_service(enough, {true, false, false, false, false}, policy).is_hold_waived);
+    EXPECT_EQ(healths_of(enough), (std::vector{down, up, up, up, down}));
+    ServiceSpec panic = make_service({up, up, down, down, down});
+    EXPECT_TRUE(decide_service(panic, {true, false, false, false, false}, policy).is_panic);
+    EXPECT_EQ(healths_of(panic), (std::vector{up, up, up, up, up}));
+}
+
 TEST(ServiceDecision, TooFewHealthyOnesAreNamed) {
     const config::HealthPolicy policy{.min_healthy = 2};
     ServiceSpec service = make_service({up, down});

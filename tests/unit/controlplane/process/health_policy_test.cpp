@@ -45,10 +45,54 @@ TEST_F(HealthPolicy, PanicUsesWhatIsIllAndSaysSo) {
     EXPECT_EQ(live_health(dataplane, 0), Health::up);
     EXPECT_TRUE(has_problem("panic: 0 of 1 ready backends are healthy"));
     EXPECT_TRUE(has_problem("at least 1 are wanted"));
+    EXPECT_EQ(status().at("services").at("panic"), 1);
+    const auto health = [this] {
+        return request("GET", "/v1/services/web0").object().at("health").as_object();
+    };
+    EXPECT_EQ(health().at("panic"), true);
+    EXPECT_EQ(health().at("panics"), 1);
     start_server(0);
     ASSERT_TRUE(wait_until([&] { return has_event("service-panic", "off"); }));
     EXPECT_FALSE(has_problem("panic"));
     EXPECT_EQ(backend("web0").at("health"), "up");
+    EXPECT_EQ(status().at("services").at("panic"), 0);
+    EXPECT_EQ(health().at("panic"), false);
+    EXPECT_EQ(health().at("panics"), 1);
+}
+
+/// Service web has both servers.
+TEST_F(HealthPolicy, InPanicTheLastHealthyBackendIsStillGuarded) {
+    std::string text = make_config("web");
+    text.erase(text.rfind("[[service]]"));
+    const std::size_t begin = text.find("backend = ");
+    text.replace(
+        begin,
+        std::string::npos,
+        "health = { panic_percent = 100 }\n"
+        "backend = [ { name = \"b0\", address = \"10.0.1.11\" }, { name = \"b1\", address = "
+        "\"10.0.1.12\" } ]\n"
+    );
+    write_text(config_path(), text);
+    const FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    ASSERT_TRUE(wait_until([&] { return live_health(dataplane, 0) == Health::up; }));
+    servers_[1].reset();
+    ASSERT_TRUE(wait_until([&] { return has_event("service-panic", "on"); }));
+    const std::string b0 = "/v1/services/web0/backends/b0/";
+    const std::string b1 = "/v1/services/web0/backends/b1/";
+    const HttpAnswer refused = request("POST", b0 + "drain");
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_EQ(refused.object().at("type"), "urn:penstock:problem:last-healthy-backend");
+    EXPECT_NE(refused.body.find("panic threshold"), std::string::npos) << refused.body;
+    EXPECT_EQ(request("PUT", b0 + "weight", R"({"weight":0})").status, 409);
+    EXPECT_EQ(request("POST", b1 + "drain").status, 200); // it is ill: nothing is lost
+    EXPECT_EQ(request("POST", b0 + "maint").status, 409);
+    EXPECT_EQ(request("POST", b1 + "enable").status, 200);
+    servers_[0].reset();
+    ASSERT_TRUE(wait_until([&] { return has_problem("panic: 0 of 2"); }));
+    EXPECT_EQ(request("POST", b0 + "drain").status, 200); // none is healthy: any may go
+    EXPECT_EQ(request("POST", b1 + "drain").status, 409); // but the last one that is used
+    EXPECT_EQ(request("POST", b1 + "drain?force").status, 200);
 }
 
 TEST_F(HealthPolicy, ARecoveredBackendGetsItsWeightInSteps) {
