@@ -13,7 +13,6 @@ import json
 import pytest
 from conservation import assert_conserved
 from lab.daemons import ServicePlan
-from lab.processes import wait_until
 from lab.topology import BackendPlan
 
 IPERF_PORT = 5201
@@ -84,14 +83,8 @@ def by_name(mode: Mode) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def all_in_force(balancer):
-    """What the probes found is not yet what the workers do: the first packet must not come in between."""
-    probed = {(mode.name, plan.name) for mode in MODES for plan in mode.backends}
-
-    def are_all_live() -> bool:
-        events = [event for event in balancer.events() if event["type"] == "health-live" and event["to"] == "up"]
-        return probed <= {(event["service"], event["backend"]) for event in events}
-
-    wait_until("every backend is up on every worker", are_all_live, 30.0)
+    """The first packet must not come in between."""
+    balancer.wait_all_in_force({(mode.name, plan.name) for mode in MODES for plan in mode.backends})
 
 
 @pytest.fixture(scope="module", autouse=True)

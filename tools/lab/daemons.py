@@ -41,13 +41,15 @@ class ServicePlan:
     more: tuple[str, ...] = ()  # further lines
 
 
-def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "",
-                       nat_sources: tuple[str, ...] = ()) -> str:
-    """A configuration file; `dataplane` is text for the [dataplane] table."""
-    worker = max(os.sched_getaffinity(0))
+def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "", workers: int = 1,
+                       port: str = f'interface = "{BALANCER_INTERFACE}"', nat_sources: tuple[str, ...] = ()) -> str:
+    """A configuration file; `dataplane` is text for the [dataplane] table, `port` for that of its port edge0."""
+    cpus = sorted(os.sched_getaffinity(0))[-workers:]
+    if len(cpus) != workers:
+        raise LabError(f"{workers} workers need {workers} CPUs, there are {len(cpus)}")
     lines = [
-        "[node]", f'name = "{node}"', "", "[dataplane]", f"workers = [{worker}]", dataplane,
-        "[[dataplane.port]]", 'name = "edge0"', f'interface = "{BALANCER_INTERFACE}"',
+        "[node]", f'name = "{node}"', "", "[dataplane]", f"workers = {cpus}", dataplane,
+        "[[dataplane.port]]", 'name = "edge0"', port,
     ]
     if nat_sources:
         lines += ["", "[nat]", f"source = {json.dumps(nat_sources)}"]
@@ -213,6 +215,15 @@ class Balancer:
             return all(entry["health"] == "up" and entry["next_hop"] == "resolved" for entry in backends)
 
         wait_until("every backend is up", all_up, limit_s)
+
+    def wait_all_in_force(self, probed: set[tuple[str, str]], limit_s: float = 30.0) -> None:
+        """Until the workers use each (service, backend): what the probes found is not yet what the workers do."""
+
+        def are_all_live() -> bool:
+            live = [event for event in self.events() if event["type"] == "health-live" and event["to"] == "up"]
+            return probed <= {(event["service"], event["backend"]) for event in live}
+
+        wait_until("every backend is up on every worker", are_all_live, limit_s)
 
     def events(self, after: int = 0) -> list[dict]:
         """All that are kept: one reply holds the oldest 1000 at most."""
