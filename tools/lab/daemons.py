@@ -39,6 +39,14 @@ class ServicePlan:
     backends: tuple[BackendPlan, ...] = ()
     probe: str = '{ type = "http", path = "/healthz", interval = "500ms", timeout = "300ms", fall = 3, rise = 2 }'
     more: tuple[str, ...] = ()  # further lines
+    server_ids: tuple[str, ...] = ()  # of QUIC-LB, one a backend
+
+    def backend_lines(self) -> list[str]:
+        ids = [f', server_id = "{server_id}"' for server_id in self.server_ids] or [""] * len(self.backends)
+        return [
+            f'  {{ name = "{plan.name}", address = "{plan.address}", weight = {plan.weight}{server_id} }},'
+            for plan, server_id in zip(self.backends, ids, strict=True)
+        ]
 
 
 def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", dataplane: str = "", workers: int = 1,
@@ -58,9 +66,7 @@ def configuration_text(services: list[ServicePlan], *, node: str = "lb-a", datap
             "", "[[service]]", f'name = "{service.name}"', f'vip = "{service.vip}"',
             f'protocol = "{service.protocol}"', *service.more, f"port = {service.port}",
             f'forwarding = "{service.forwarding}"', f"probe = {service.probe}", "backend = [",
-            *(f'  {{ name = "{plan.name}", address = "{plan.address}", weight = {plan.weight} }},'
-              for plan in service.backends),
-            "]",
+            *service.backend_lines(), "]",
         ]
     return "\n".join(lines) + "\n"
 
