@@ -16,10 +16,10 @@ import sys
 import pytest
 from conftest import FLAVOUR
 from conservation import assert_conserved
-from lab.daemons import ServicePlan
+from lab.daemons import Balancer, ServicePlan
 from lab.processes import wait_until
 from lab.topology import CLIENT_ADDRESSES, BackendPlan
-from owned_port import owned_port_text, start_owned_port
+from owned_port import EXCEPTION, PACKET_MTU, close_eyes, drops_of, live_behind, owned_port_text, packet_device
 
 IPERF_PORT, SINK_PORT = 5201, 9999
 VIP = "198.51.100.61"
@@ -41,7 +41,12 @@ SINK = f"import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(
 
 @pytest.fixture(scope="module")
 def node(lab):
-    made = start_owned_port(lab, FLAVOUR, owned_port_text(SERVICES, workers=2, nat_sources=(SOURCE,)))
+    close_eyes(lab)
+    text = owned_port_text(SERVICES, packet_device(2), PACKET_MTU, more=(f'exception = "{EXCEPTION}"',), workers=2,
+                           nat_sources=(SOURCE,))
+    made = Balancer(lab, FLAVOUR, text)
+    made.start_dataplane()
+    live_behind(lab)
     made.start_controlplane()
     made.wait_in_step()
     made.wait_all_in_force({("web", plan.name) for plan in BACKENDS})
@@ -63,10 +68,6 @@ def fetch(lab, requests: int) -> collections.Counter:
     return collections.Counter(said.split())
 
 
-def drops(node) -> dict[str, int]:
-    return {drop["reason"]: drop["packets"] for drop in node.cli_json("drops")["drops"] if drop["packets"]}
-
-
 def test_replies_cross_the_ring_to_the_worker_that_owns_the_flow(lab, node):
     answers = fetch(lab, REQUESTS)
     assert set(answers) == {"plain-1", "plain-2"}
@@ -77,7 +78,7 @@ def test_replies_cross_the_ring_to_the_worker_that_owns_the_flow(lab, node):
         # Each owns flows, and each gets replies of the other one's.
         assert worker["nat_replies"] > REQUESTS / 2, workers
         assert worker["handed_over"] > REQUESTS / 4, workers
-    assert not drops(node)
+    assert not drops_of(node)
     assert_conserved(node, least_packets=REQUESTS * 8)
 
 
@@ -102,7 +103,7 @@ def test_bulk_both_ways(lab, node, way):
     end = iperf(lab, "-u", "-b", "20M", "-l", "1200", "-n", "600K", *way)["sum"]
     assert end["packets"] >= 500
     assert end["lost_packets"] == 0
-    assert not drops(node)
+    assert not drops_of(node)
     assert node.cli_json("stats")["totals"]["handed_over"] > before
 
 
@@ -116,13 +117,13 @@ def test_ports_run_out_as_a_named_drop_and_a_gauge(lab, node):
     for client in CLIENT_ADDRESSES:
         lab.client.run(sys.executable, str(script), client, "10000", "12000", VIP, str(SINK_PORT), limit_s=30.0)
         opened += 12_000
-        if are_exhausted() and "nat_ports_exhausted" in drops(node):
+        if are_exhausted() and "nat_ports_exhausted" in drops_of(node):
             break
     workers = node.cli_json("stats")["workers"]
     assert are_exhausted(), workers
     assert opened > PORTS
     assert sum(worker["nat_pool_ports"] for worker in workers) == PORTS
-    assert set(drops(node)) == {"nat_ports_exhausted"}
+    assert set(drops_of(node)) == {"nat_ports_exhausted"}
     assert "nat_ports_exhausted" in node.cli("drops").stdout
     # Every backend is a pool of its own: others go on.
     assert fetch(lab, 40).total() == 40
