@@ -86,7 +86,7 @@ def leave_as(lab, address: str) -> None:
 class Clients:
     """Several at once, each with a connection, a folder and a request of its own."""
 
-    def __init__(self, lab, service: str, *options: str, first_ids: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, lab, service: str, *options: str, first_ids: tuple[bytes, ...] = (), timeout_s: int = 10) -> None:
         self._processes: list[Process] = []
         self._folders: list[pathlib.Path] = []
         for number in range(CLIENTS):
@@ -97,23 +97,23 @@ class Clients:
             if first_ids:
                 own += (f"--dcid={first_ids[number].hex()}",)
             command = ["gtlsclient", "-q", "--no-quic-dump", "--no-http-dump", "--exit-on-all-streams-close",
-                       "--timeout=3s", f"--download={self._folders[-1]}", *options, *own,
+                       f"--timeout={timeout_s}s", f"--download={self._folders[-1]}", *options, *own,
                        VIP, str(PORTS[service]), "https://quic/name"]
             self._processes.append(lab.start(f"client-{self._folders[-1].name}", lab.client, command))
 
     def answers(self) -> list[str]:
         """Of each client the name of the server that answered; empty if it was not answered whole."""
         for process in self._processes:
-            process.wait(15.0)
+            process.wait(25.0)
         texts = [(folder / "name").read_text() if (folder / "name").exists() else "" for folder in self._folders]
         return [text.strip() if len(text) == FILE_BYTES else "" for text in texts]
 
 
-def answers_of_moving_clients(lab, balancer, service: str) -> list[str]:
+def answers_of_moving_clients(lab, balancer, service: str, timeout_s: int = 10) -> list[str]:
     """They shake hands, change address and port after 1 s, and ask after 1.5 s."""
     flows = new_flows(balancer, service)
     leave_as(lab, BEFORE)
-    clients = Clients(lab, service, "--change-local-addr=1s", "--delay-stream=1500ms")
+    clients = Clients(lab, service, "--change-local-addr=1s", "--delay-stream=1500ms", timeout_s=timeout_s)
     wait_until("every client has a flow", lambda: new_flows(balancer, service) >= flows + CLIENTS, 5.0)
     leave_as(lab, AFTER)
     answers = clients.answers()
@@ -156,7 +156,7 @@ def test_ids_that_name_nobody_go_by_address_and_port(lab, balancer, quic_servers
 
 def test_without_a_routable_id_a_change_of_address_loses_the_server(lab, balancer, quic_servers):
     """What the others prove is worth something: of nine clients some get another server, which does not know them."""
-    answers = answers_of_moving_clients(lab, balancer, "unroutable")
+    answers = answers_of_moving_clients(lab, balancer, "unroutable", timeout_s=3)
     assert not all(answers), answers
 
 
