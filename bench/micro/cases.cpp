@@ -213,10 +213,14 @@ void add_checksum(std::vector<MicroCase>& cases) {
 
 // Whole bursts through core, without a driver: what the pieces come to.
 void add_process(std::vector<MicroCase>& cases) {
+    constexpr std::uint32_t flow_count = 1024;
     for (const ForwardingCase& forwarding : forwarding_cases) {
         auto subject = std::make_shared<Subject>(forwarding, std::size_t{1} << 16U);
-        auto burst = std::make_shared<Burst>(forwarding, 1024, TcpHeader::ack);
+        auto burst = std::make_shared<Burst>(forwarding, flow_count, TcpHeader::ack);
         auto verdicts = std::make_shared<std::array<Verdict, max_burst>>();
+        for (std::size_t sent = 0; sent < flow_count; sent += max_burst) {
+            subject->process(burst->next(), *verdicts); // from here on every packet has its entry
+        }
         cases.push_back(
             {fmt::format("process/{}", forwarding.name),
              max_burst,

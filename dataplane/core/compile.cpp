@@ -68,6 +68,7 @@ public:
         add_global_access();
         add_backends();
         add_services();
+        close_short_ways();
         index_services();
         return snapshot_;
     }
@@ -94,6 +95,8 @@ private:
             highest = std::max(highest, backend.id.value);
         }
         snapshot_->backends_.resize(std::size_t{highest} + 1);
+        snapshot_->first_backend_ = snapshot_->backends_.data();
+        snapshot_->backend_count_ = snapshot_->backends_.size();
         for (const auto& [name, backend] : ids_.backends()) {
             const auto& [service, key] = name;
             BackendEntry& entry = snapshot_->backends_[backend.id.value];
@@ -230,6 +233,16 @@ private:
             });
             snapshot_->services_by_id_[id.value] = &snapshot_->services_.back();
             snapshot_->tables_[id.value] = std::move(table);
+        }
+    }
+
+    // A backend whose service has its packets edited must not take the way that does not.
+    void close_short_ways() {
+        constexpr std::uint8_t edited = feature::mss_clamp | feature::nat;
+        for (BackendEntry& entry : snapshot_->backends_) {
+            const ServiceEntry* const service = snapshot_->service(entry.service);
+            const bool is_edited = service == nullptr || (service->features & edited) != 0;
+            entry.plain_ipip = entry.plain_ipip && !is_edited;
         }
     }
 

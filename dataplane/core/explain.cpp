@@ -64,9 +64,13 @@ void find_facts(const ExplainView& view, const Packet& packet, Explanation& foun
     Flow flow;
     flow.parsed = parse_packet(packet);
     const bool has_tuple = flow.parsed.is_ip() && !flow.parsed.later_fragment;
-    if (!has_tuple || !look_up_service(packet, *view.snapshot, flow)) {
+    const ServiceMatch match =
+        has_tuple ? look_up_service(packet, flow.parsed, *view.snapshot) : ServiceMatch{};
+    if (match.service == nullptr) {
         return;
     }
+    flow.service = match.service;
+    flow.hash = match.hash;
     found.hash = flow.hash;
     found.slot_count = flow.service->slots == nullptr ? 0 : flow.service->slot_count;
     if (found.slot_count > 0) {

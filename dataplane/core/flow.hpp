@@ -13,7 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
 
@@ -33,23 +33,28 @@ struct Flow {
     ParsedPacket parsed;
     std::uint32_t index = 0; ///< in the burst
     FlowHash hash;           ///< of the flow; of a later fragment's datagram
-    FlowHash choice;         ///< quoting: what a backend is chosen by, if there is no entry
     const ServiceEntry* service = nullptr;
-    BackendId backend = null_backend;
-    NatFlow* nat = nullptr; ///< its entry, if the service has feature::nat
+    BackendId backend{0}; ///< null_backend until stage 3
     FlowRole role = FlowRole::member;
     bool has_verdict = false; ///< stage 3 decided it: nothing is left to do
     bool is_chosen = false;   ///< its backend was chosen before stage 3: a first fragment's
     bool is_hit = false;      ///< if is_chosen: an entry was followed
+    FlowHash choice;          ///< quoting: what a backend is chosen by, if there is no entry
+    NatFlow* nat = nullptr;   ///< its entry, if the service has feature::nat
 };
+
+static_assert(sizeof(Flow) == 64);
 
 /// The packets of a burst that a stage passes on to the next; the others have their verdict already.
 /// Made one by one: clearing 32 of them ahead would cost more than parsing does.
 class FlowList {
 public:
-    Flow& append() { return *std::construct_at(item(count_++)); }
-
-    void remove_last() { --count_; }
+    /// `make()` returns a Flow, which comes into being in its place: copying one that was just made in
+    /// pieces would wait for them.
+    template <typename Make>
+    Flow& append(Make&& make) {
+        return *::new (static_cast<void*>(item(count_++))) Flow(make());
+    }
 
     [[nodiscard]] std::span<Flow> items() { return {item(0), count_}; }
 

@@ -124,6 +124,10 @@ public:
     template <typename Accept>
     [[nodiscard]] Slot* find(FlowHash hash, Accept&& accept) const;
 
+    /// Owner only: the first entry with this hash in the primary bucket, where nearly all are, or
+    /// nullptr. It may be another flow's with the same digest: the caller looks at the backend.
+    [[nodiscard]] Slot* find_in_primary(FlowHash hash) const;
+
     /// Owner only. Makes an entry; returns nullptr if there is no room (see above).
     /// REQUIRES: find() with the same hash found nothing the caller would use.
     Slot* insert(FlowHash hash, BackendId backend, FlowState state, CoarseTime now);
@@ -254,6 +258,18 @@ inline FlowEntry FlowTable::decode(std::uint64_t word) {
         .state = static_cast<FlowState>((word >> state_shift) & 7U),
         .in_alternate = (word & 1U) != 0,
     };
+}
+
+inline FlowTable::Slot* FlowTable::find_in_primary(FlowHash hash) const {
+    Slot* const line = &slots_[primary_bucket(hash) * ways];
+    const unsigned candidates = match_digest(line, hash.digest());
+    if (candidates == 0) {
+        return nullptr;
+    }
+    Slot* const slot = &line[std::countr_zero(candidates)];
+    // An entry in its alternate bucket belongs to another hash; an empty way has a digest of 0.
+    const std::uint64_t word = slot->load(std::memory_order_relaxed);
+    return word != 0 && (word & 1U) == 0 ? slot : nullptr;
 }
 
 template <typename Accept>

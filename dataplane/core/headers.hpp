@@ -233,6 +233,25 @@ add_to_checksum(std::uint64_t sum, std::span<const std::uint8_t> bytes) {
     return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16U);
 }
 
+/// True if an IPv4 header without options holds its own checksum. It asks whether 2^16 - 1 divides the
+/// sum, which takes one multiplication, instead of folding that. REQUIRES: 20 bytes that are not all
+/// zero, the one case in which the two answers differ.
+[[nodiscard]] inline bool has_right_checksum_ipv4(const std::uint8_t* bytes) {
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    std::uint32_t third = 0;
+    std::memcpy(&first, bytes, sizeof first);
+    std::memcpy(&second, bytes + 8, sizeof second);
+    std::memcpy(&third, bytes + 16, sizeof third);
+    // 2^64 is 1 modulo 2^16 - 1: what is carried out of the top comes back at the bottom.
+    unsigned long long sum = 0;
+    unsigned long long carry = __builtin_add_overflow(first, second, &sum) ? 1 : 0;
+    sum += carry;
+    carry = __builtin_add_overflow(sum, third, &sum) ? 1 : 0;
+    sum += carry;
+    return sum % 0xffff == 0;
+}
+
 /// What stands in the checksum field.
 [[nodiscard]] constexpr Be16 finish_checksum(std::uint64_t sum) {
     return {static_cast<std::uint16_t>(~fold_checksum(sum))};

@@ -223,10 +223,14 @@ std::optional<Verdict> decide_other(
     case PacketKind::ipv6:
         break;
     }
-    if (parsed.fragment && !parsed.later_fragment && !is_icmp(parsed) &&
-        look_up_service(packet, snapshot, flow)) {
-        flow.role = FlowRole::first_fragment;
-        return decide_first_fragment(worker, snapshot, now, packet, flow);
+    if (parsed.fragment && !parsed.later_fragment && !is_icmp(parsed)) {
+        const ServiceMatch match = look_up_service(packet, parsed, snapshot);
+        if (match.service != nullptr) {
+            flow.service = match.service;
+            flow.hash = match.hash;
+            flow.role = FlowRole::first_fragment;
+            return decide_first_fragment(worker, snapshot, now, packet, flow);
+        }
     }
     return decide_ip(worker, snapshot, now, packet, flow);
 }

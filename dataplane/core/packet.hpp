@@ -54,15 +54,16 @@ enum class VerdictKind : std::uint8_t {
 /// No service: of a packet that matched none.
 inline constexpr ServiceId null_service{0xffff};
 
+// In this order a verdict is written in a few words.
 struct Verdict {
     VerdictKind kind = VerdictKind::drop;
     DropReason reason = DropReason::no_snapshot; ///< meaningful if kind is drop
-    PortId tx_port;                              ///< meaningful if kind is forward or reply
     HeldSlot held;                               ///< meaningful if kind is hold
     std::uint8_t worker = 0;                     ///< meaningful if kind is hand_over
     /// forward: largest layer-3 packet that may leave, if this one is larger: the caller cuts it
     /// (cut.hpp). 0: it leaves as it is.
     std::uint16_t cut_mtu = 0;
+    PortId tx_port;                   ///< meaningful if kind is forward or reply
     ServiceId service = null_service; ///< that the packet matched
     BackendId backend = null_backend; ///< chosen for it, also if it is dropped then
 };

@@ -24,15 +24,16 @@ enum class PacketKind : std::uint8_t {
     ipv6,      ///< the same
 };
 
+// In this order what a short way knows beforehand is one word (parse_plain.hpp).
 struct ParsedPacket {
     PacketKind kind = PacketKind::malformed;
     DropReason error = DropReason::truncated_ethernet; ///< if malformed
     bool fragment = false;                             ///< any fragment, the first one too
     bool later_fragment = false;                       ///< one without the header at l4
     std::uint8_t l3 = 0;         ///< offset of the layer-3 header: 14 plus 4 for each VLAN tag
+    std::uint8_t protocol = 0;   ///< of the header at l4
     std::uint16_t l4 = 0;        ///< offset of the header behind IP and its extensions
     std::uint16_t l3_length = 0; ///< bytes of the layer-3 packet; the frame may be padded beyond it
-    std::uint8_t protocol = 0;   ///< of the header at l4
     std::uint8_t tcp_flags = 0;  ///< if TCP
     Be16 source_port{};          ///< if TCP or UDP, and no later fragment
     Be16 destination_port{};

@@ -16,46 +16,41 @@
 
 namespace penstock {
 
-inline void fill_plain_tcp(
-    const std::uint8_t* tcp_bytes, PacketKind kind, std::uint32_t l3_length, ParsedPacket& parsed
-) {
-    const auto& tcp = header_at<TcpHeader>(tcp_bytes);
-    parsed.kind = kind;
-    parsed.l3 = sizeof(EthernetHeader);
-    parsed.l3_length = static_cast<std::uint16_t>(l3_length);
-    parsed.protocol = protocol_tcp;
-    parsed.source_port = tcp.source_port;
-    parsed.destination_port = tcp.destination_port;
-    parsed.tcp_flags = tcp.flags;
-}
-
 // Both: true if the packet is plain TCP over that family, `parsed` is untouched if not. REQUIRES: the
-// frame holds an Ethernet header with the EtherType of that family.
+// frame holds plain_least_bytes, with the EtherType of that family.
+
+inline constexpr std::uint32_t plain_least_bytes =
+    sizeof(EthernetHeader) + sizeof(Ipv4Header) + sizeof(TcpHeader);
 
 [[nodiscard]] inline bool parse_plain_ipv4(const Packet& packet, ParsedPacket& parsed) {
-    constexpr std::uint32_t headers =
-        sizeof(EthernetHeader) + sizeof(Ipv4Header) + sizeof(TcpHeader);
     const std::uint8_t* const l3 = packet.data + sizeof(EthernetHeader);
-    if (packet.length < headers) {
-        return false;
-    }
     const auto& ip = header_at<Ipv4Header>(l3);
-    const std::uint8_t* const l4 = l3 + sizeof(Ipv4Header);
+    const auto& tcp = header_at<TcpHeader>(l3 + sizeof(Ipv4Header));
+    // Version, header length and fragment at once: the first eight bytes, which the checksum wants too.
     constexpr auto fragmented =
         Be16::from_host(Ipv4Header::more_fragments | Ipv4Header::offset_mask);
+    constexpr std::uint64_t looked_at = 0xffU | (std::uint64_t{fragmented.raw} << 48U);
+    static_assert(offsetof(Ipv4Header, fragment) == 6);
+    const auto first = read_header<std::uint64_t>(l3);
     const std::uint32_t l3_length = ip.total_length.host();
-    const std::uint32_t tcp_length = (header_at<TcpHeader>(l4).data_offset >> 4U) * 4U;
-    const bool plain = ip.version_ihl == 0x45 && ip.protocol == protocol_tcp &&
-                       (ip.fragment.raw & fragmented.raw) == 0 &&
+    const std::uint32_t tcp_length = (tcp.data_offset >> 4U) * 4U;
+    const bool plain = (first & looked_at) == 0x45 && ip.protocol == protocol_tcp &&
                        l3_length <= packet.length - sizeof(EthernetHeader) &&
-                       tcp_length >= sizeof(TcpHeader) &&
-                       l3_length >= sizeof(Ipv4Header) + tcp_length &&
-                       fold_checksum(sum_ipv4_header(l3)) == 0xffff;
+                       tcp.data_offset >= (sizeof(TcpHeader) / 4 << 4U) &&
+                       l3_length >= sizeof(Ipv4Header) + tcp_length && has_right_checksum_ipv4(l3);
     if (!plain) {
         return false;
     }
-    parsed.l4 = sizeof(EthernetHeader) + sizeof(Ipv4Header);
-    fill_plain_tcp(l4, PacketKind::ipv4, l3_length, parsed);
+    parsed = {
+        .kind = PacketKind::ipv4,
+        .l3 = sizeof(EthernetHeader),
+        .protocol = protocol_tcp,
+        .l4 = sizeof(EthernetHeader) + sizeof(Ipv4Header),
+        .l3_length = static_cast<std::uint16_t>(l3_length),
+        .tcp_flags = tcp.flags,
+        .source_port = tcp.source_port,
+        .destination_port = tcp.destination_port,
+    };
     return true;
 }
 
@@ -67,9 +62,9 @@ inline void fill_plain_tcp(
         return false;
     }
     const auto& ip = header_at<Ipv6Header>(l3);
-    const std::uint8_t* const l4 = l3 + sizeof(Ipv6Header);
+    const auto& tcp = header_at<TcpHeader>(l3 + sizeof(Ipv6Header));
     const std::uint32_t payload = ip.payload_length.host();
-    const std::uint32_t tcp_length = (header_at<TcpHeader>(l4).data_offset >> 4U) * 4U;
+    const std::uint32_t tcp_length = (tcp.data_offset >> 4U) * 4U;
     const bool plain = l3[0] >> 4U == 6 && ip.next_header == protocol_tcp &&
                        payload <= packet.length - sizeof(EthernetHeader) - sizeof(Ipv6Header) &&
                        payload <= UINT16_MAX - sizeof(Ipv6Header) &&
@@ -77,15 +72,23 @@ inline void fill_plain_tcp(
     if (!plain) {
         return false;
     }
-    parsed.l4 = sizeof(EthernetHeader) + sizeof(Ipv6Header);
-    fill_plain_tcp(l4, PacketKind::ipv6, payload + sizeof(Ipv6Header), parsed);
+    parsed = {
+        .kind = PacketKind::ipv6,
+        .l3 = sizeof(EthernetHeader),
+        .protocol = protocol_tcp,
+        .l4 = sizeof(EthernetHeader) + sizeof(Ipv6Header),
+        .l3_length = static_cast<std::uint16_t>(payload + sizeof(Ipv6Header)),
+        .tcp_flags = tcp.flags,
+        .source_port = tcp.source_port,
+        .destination_port = tcp.destination_port,
+    };
     return true;
 }
 
 /// True if the packet is plain; `parsed` then holds what parse_any_packet() finds, and is untouched
 /// otherwise.
 [[nodiscard]] inline bool parse_plain_packet(const Packet& packet, ParsedPacket& parsed) {
-    if (packet.length < sizeof(EthernetHeader)) {
+    if (packet.length < plain_least_bytes) {
         return false;
     }
     const Be16 ethertype = header_at<EthernetHeader>(packet.data).ethertype;

@@ -5,6 +5,7 @@
 #include "dataplane/core/flow.hpp"
 #include "dataplane/core/flow_choice.hpp"
 #include "dataplane/core/flow_entry.hpp"
+#include "dataplane/core/follow_plain.hpp"
 #include "dataplane/core/nat_flow.hpp"
 #include "dataplane/core/nat_state.hpp"
 #include "dataplane/core/other_packets.hpp"
@@ -24,15 +25,6 @@ Verdict drop(DropReason reason) {
     return {.kind = VerdictKind::drop, .reason = reason};
 }
 
-// True if the packet has a flow's addresses and ports.
-bool parse_for_flow(const Packet& packet, ParsedPacket& parsed) {
-    if (parse_plain_packet(packet, parsed)) [[likely]] {
-        return true;
-    }
-    parse_any_packet(packet, parsed);
-    return parsed.is_ip() && !parsed.fragment;
-}
-
 // What stage 3 will read of the flow. Inlined by force: GCC 12 takes a function that does nothing but
 // prefetch for one without effects, and leaves out the call (200 cycles at 1 M flows).
 [[gnu::always_inline]] inline void prefetch_choice(const WorkerContext& worker, const Flow& flow) {
@@ -47,8 +39,78 @@ bool parse_for_flow(const Packet& packet, ParsedPacket& parsed) {
     prefetch_backend(*flow.service, flow.hash);
 }
 
+// Stages 1 and 2 of what the short ways do not take. Not inlined: its many paths would take the
+// short one's registers.
+[[gnu::noinline]] void parse_and_look_up_any(
+    WorkerContext& worker,
+    const Snapshot& snapshot,
+    CoarseTime now,
+    std::uint32_t index,
+    Packet& packet,
+    Verdict& verdict,
+    FlowList& flows
+) {
+    Flow flow{.index = index};
+    parse_any_packet(packet, flow.parsed);
+    if (flow.parsed.is_ip() && !flow.parsed.fragment) {
+        const ServiceMatch match = look_up_service(packet, flow.parsed, snapshot);
+        flow.service = match.service;
+        flow.hash = match.hash;
+    }
+    if (flow.service == nullptr) {
+        if (const auto decided = decide_other(worker, snapshot, now, packet, flow)) {
+            verdict = *decided;
+            return;
+        }
+    }
+    prefetch_choice(worker, flows.append([&] { return flow; }));
+}
+
+// The stages are functions of their own, not inlined into one: each has then all registers to itself.
+
+// What the short ways have found. True unless no service takes the packet.
+[[gnu::always_inline]] inline bool append_flow(
+    const WorkerContext& worker,
+    const ParsedPacket& parsed,
+    std::uint32_t index,
+    const ServiceMatch& match,
+    FlowList& flows
+) {
+    if (match.service == nullptr) [[unlikely]] {
+        return false;
+    }
+    prefetch_choice(worker, flows.append([&] {
+        return Flow{.parsed = parsed, .index = index, .hash = match.hash, .service = match.service};
+    }));
+    return true;
+}
+
+// Stages 1 and 2 for what nearly all packets are; false if this one is not. A branch for each family:
+// what it knows beforehand is a constant there.
+[[gnu::always_inline]] inline bool parse_and_look_up_plain(
+    const WorkerContext& worker,
+    const Snapshot& snapshot,
+    std::uint32_t index,
+    const Packet& packet,
+    FlowList& flows
+) {
+    if (packet.length < plain_least_bytes) {
+        return false;
+    }
+    ParsedPacket parsed;
+    const Be16 ethertype = header_at<EthernetHeader>(packet.data).ethertype;
+    if (ethertype == ethertype_ipv4) [[likely]] {
+        return parse_plain_ipv4(packet, parsed) &&
+               append_flow(worker, parsed, index, look_up_ipv4(packet, parsed, snapshot), flows);
+    }
+    return ethertype == ethertype_ipv6 && parse_plain_ipv6(packet, parsed) &&
+           append_flow(worker, parsed, index, look_up_ipv6(packet, parsed, snapshot), flows);
+}
+
+// The stages are functions of their own, not inlined into one: each has then all registers to itself.
+
 // Stages 1 and 2: headers, service, hash; the flow table's lines are on their way when it returns.
-void parse_and_look_up(
+[[gnu::noinline]] void parse_and_look_up(
     WorkerContext& worker,
     const Snapshot& snapshot,
     CoarseTime now,
@@ -57,23 +119,41 @@ void parse_and_look_up(
     FlowList& flows
 ) {
     for (std::uint32_t i = 0; i < packets.size(); ++i) {
-        Packet& packet = packets[i];
-        Flow& flow = flows.append();
-        flow.index = i;
-        if (!parse_for_flow(packet, flow.parsed) || !look_up_service(packet, snapshot, flow))
-            [[unlikely]] {
-            if (const auto verdict = decide_other(worker, snapshot, now, packet, flow)) {
-                verdicts[i] = *verdict;
-                flows.remove_last();
-                continue;
-            }
+        if (!parse_and_look_up_plain(worker, snapshot, i, packets[i], flows)) [[unlikely]] {
+            parse_and_look_up_any(worker, snapshot, now, i, packets[i], verdicts[i], flows);
         }
-        prefetch_choice(worker, flow);
     }
 }
 
+// Stage 3 of what the short way does not take. True if an entry was followed.
+[[gnu::noinline]] bool choose_any_backend(
+    WorkerContext& worker,
+    const Snapshot& snapshot,
+    CoarseTime now,
+    Flow& flow,
+    Packet& packet,
+    Verdict& verdict
+) {
+    if (is_special(flow)) {
+        return choose_specially(worker, snapshot, now, packet, flow, verdict);
+    }
+    FlowTable::Slot* const slot = find_entry(worker.flows, snapshot, flow);
+    if (slot == nullptr) {
+        flow.backend = start_flow(worker, flow, flow.hash, now);
+        return false;
+    }
+    const FlowEntry entry = FlowTable::read(*slot);
+    if (!follows_entry(entry, snapshot.backend(entry.backend), flow.parsed)) {
+        flow.backend = move_flow(worker, *slot, entry, flow, flow.hash, now);
+        return false;
+    }
+    FlowTable::update(*slot, entry.backend, next_state(entry.state, flow.parsed), now);
+    flow.backend = entry.backend;
+    return true;
+}
+
 // Stage 3: the backend of every flow.
-void choose_backends(
+[[gnu::noinline]] void choose_backends(
     WorkerContext& worker,
     const Snapshot& snapshot,
     CoarseTime now,
@@ -81,35 +161,23 @@ void choose_backends(
     std::span<Packet> packets,
     std::span<Verdict> verdicts
 ) {
-    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
     for (Flow& flow : flows) {
-        if (is_special(flow)) [[unlikely]] {
-            if (is_untracked(flow)) {
-                flow.backend = choose_backend(*flow.service, flow.hash);
+        if (!is_special(flow)) [[likely]] {
+            if (follow_plainly(worker.flows, snapshot, now, flow)) [[likely]] {
                 continue;
             }
-            const bool hit = choose_specially(
-                worker, snapshot, now, packets[flow.index], flow, verdicts[flow.index]
-            );
-            hits += hit ? 1 : 0;
+        } else if (is_untracked(flow)) {
+            flow.backend = choose_backend(*flow.service, flow.hash);
+            ++misses;
             continue;
         }
-        FlowTable::Slot* const slot = find_entry(worker.flows, snapshot, flow);
-        if (slot == nullptr) {
-            flow.backend = start_flow(worker, flow, flow.hash, now);
-            continue;
-        }
-        const FlowEntry entry = FlowTable::read(*slot);
-        if (follows_entry(entry, snapshot.backend(entry.backend), flow.parsed)) [[likely]] {
-            FlowTable::update(*slot, entry.backend, next_state(entry.state, flow.parsed), now);
-            flow.backend = entry.backend;
-            ++hits;
-        } else {
-            flow.backend = move_flow(worker, *slot, entry, flow, flow.hash, now);
-        }
+        Packet& packet = packets[flow.index];
+        Verdict& verdict = verdicts[flow.index];
+        misses += choose_any_backend(worker, snapshot, now, flow, packet, verdict) ? 0 : 1;
     }
-    worker.stats.worker->flow_hits.add(hits);
-    worker.stats.worker->flow_misses.add(flows.size() - hits);
+    worker.stats.worker->flow_hits.add(flows.size() - misses);
+    worker.stats.worker->flow_misses.add(misses);
     worker.stats.worker->flows.set(worker.flows.size());
 }
 
@@ -180,7 +248,7 @@ void send_to_backend(
         edit_specially(worker, packet, flow);
     }
     if (is_plain_ipip(packet, flow.parsed, backend)) {
-        rewrite_plain_ipip(packet, flow.parsed, backend, hop, port.mac);
+        rewrite_plain_ipip(packet, flow.parsed, backend, hop, port);
         verdict.kind = VerdictKind::forward;
         return;
     }
@@ -198,8 +266,73 @@ void send_to_backend(
     verdict.kind = VerdictKind::forward;
 }
 
-// Stage 4: edits and the counters of services and backends. Returns how many packets are forwarded.
-std::size_t rewrite_flows(
+void count_forwarded(
+    const WorkerStats& stats, ServiceId service, BackendId backend, std::uint32_t bytes
+) {
+    ServiceCounters& of_service = stats.services[service.value];
+    of_service.packets.add(1);
+    of_service.bytes.add(bytes);
+    BackendCounters& of_backend = stats.backends[backend.value];
+    of_backend.packets.add(1);
+    of_backend.bytes.add(bytes);
+}
+
+// The short way of send_to_backend(), for what needs no look at an MTU; counts it, too. False if the
+// packet takes the other one.
+[[gnu::always_inline]] inline bool send_plainly(
+    const WorkerContext& worker,
+    const Snapshot& snapshot,
+    const Flow& flow,
+    Packet& packet,
+    Verdict& verdict
+) {
+    constexpr std::uint32_t most = PathMtuTable::least_ipv4 - sizeof(Ipv4Header);
+    const BackendEntry& backend = snapshot.backend(flow.backend);
+    const std::uint64_t hop = worker.next_hops.load(flow.backend);
+    if (packet.total_length > most || hop == 0 || !is_plain_ipip(packet, flow.parsed, backend)) {
+        return false;
+    }
+    count_forwarded(worker.stats, backend.service, flow.backend, packet.total_length);
+    const PortId port = NextHopTable::port(hop);
+    verdict = {
+        .kind = VerdictKind::forward,
+        .tx_port = port,
+        .service = backend.service,
+        .backend = flow.backend
+    };
+    rewrite_plain_ipip(packet, flow.parsed, backend, hop, worker.ports[port.value]);
+    return true;
+}
+
+// Stage 4 of what the short way does not take. True if the packet is forwarded.
+[[gnu::noinline]] bool rewrite_any_flow(
+    WorkerContext& worker,
+    const Snapshot& snapshot,
+    CoarseTime now,
+    const Flow& flow,
+    Packet& packet,
+    Verdict& verdict
+) {
+    const std::uint32_t received = packet.total_length;
+    const ServiceId service = flow.service->id;
+    if (!flow.has_verdict) [[likely]] {
+        send_to_backend(worker, snapshot, now, flow, packet, verdict);
+    }
+    verdict.service = service;
+    verdict.backend = flow.backend;
+    if (verdict.kind == VerdictKind::forward) [[likely]] {
+        count_forwarded(worker.stats, service, flow.backend, received);
+        return true;
+    }
+    if (verdict.kind != VerdictKind::hand_over) { // else another worker counts what becomes of it
+        worker.stats.services[service.value].dropped_packets.add(1);
+    }
+    return false;
+}
+
+// Stage 4: edits and the counters of services and backends. Returns how many packets are not
+// forwarded.
+[[gnu::noinline]] std::size_t rewrite_flows(
     WorkerContext& worker,
     const Snapshot& snapshot,
     CoarseTime now,
@@ -207,33 +340,16 @@ std::size_t rewrite_flows(
     std::span<Packet> packets,
     std::span<Verdict> verdicts
 ) {
-    std::size_t forwarded = 0;
+    std::size_t stopped = 0;
     for (const Flow& flow : flows) {
         Packet& packet = packets[flow.index];
         Verdict& verdict = verdicts[flow.index];
-        const std::uint32_t received = packet.total_length;
-        const ServiceId service_id = flow.service->id;
-        ServiceCounters& service = worker.stats.services[service_id.value];
-        if (!flow.has_verdict) [[likely]] {
-            send_to_backend(worker, snapshot, now, flow, packet, verdict);
+        if (flow.has_verdict || !send_plainly(worker, snapshot, flow, packet, verdict))
+            [[unlikely]] {
+            stopped += rewrite_any_flow(worker, snapshot, now, flow, packet, verdict) ? 0 : 1;
         }
-        verdict.service = service_id;
-        verdict.backend = flow.backend;
-        if (verdict.kind == VerdictKind::hand_over) [[unlikely]] {
-            continue; // another worker counts what becomes of it
-        }
-        if (verdict.kind != VerdictKind::forward) [[unlikely]] {
-            service.dropped_packets.add(1);
-            continue;
-        }
-        ++forwarded;
-        BackendCounters& backend = worker.stats.backends[flow.backend.value];
-        service.packets.add(1);
-        service.bytes.add(received);
-        backend.packets.add(1);
-        backend.bytes.add(received);
     }
-    return forwarded;
+    return stopped;
 }
 
 void count_verdicts(WorkerCounters& counters, std::span<const Verdict> verdicts) {
@@ -265,8 +381,9 @@ void process_burst(
         FlowList flows;
         parse_and_look_up(worker, *snapshot, now, packets, verdicts, flows);
         choose_backends(worker, *snapshot, now, flows.items(), packets, verdicts);
-        if (rewrite_flows(worker, *snapshot, now, flows.items(), packets, verdicts) ==
-            packets.size()) [[likely]] {
+        const std::size_t stopped =
+            rewrite_flows(worker, *snapshot, now, flows.items(), packets, verdicts);
+        if (stopped == 0 && flows.items().size() == packets.size()) [[likely]] {
             return; // the rest counts what was not forwarded
         }
     }

@@ -13,6 +13,7 @@
 #include "dataplane/core/next_hop.hpp"
 #include "dataplane/core/packet.hpp"
 #include "dataplane/core/parse.hpp"
+#include "dataplane/core/port_facts.hpp"
 #include "dataplane/core/snapshot.hpp"
 
 #include <bit>
@@ -46,35 +47,45 @@ write_ethernet_addresses(std::uint8_t* frame, std::uint64_t hop, const MacAddres
     std::memcpy(frame + 8, source_mac.bytes.data() + 2, 4);
 }
 
+/// A whole Ethernet header: fourteen bytes in two stores that overlap.
+inline void write_ethernet_header(
+    std::uint8_t* frame, std::uint64_t hop, const PortFacts& port, Be16 ethertype
+) {
+    static_assert(offsetof(PortFacts, mac) == 0 && sizeof(PortFacts) == 8);
+    std::uint64_t source = 0;
+    std::memcpy(&source, &port, sizeof source);
+    source = (source & 0x0000ffff'ffffffffULL) | (std::uint64_t{ethertype.raw} << 48U);
+    std::memcpy(frame, &hop, sizeof hop);
+    std::memcpy(frame + sizeof(MacAddress), &source, sizeof source);
+}
+
 /// rewrite_for_backend() for such a packet. REQUIRES: is_plain_ipip().
 inline void rewrite_plain_ipip(
     Packet& packet,
     const ParsedPacket& parsed,
     const BackendEntry& backend,
     std::uint64_t hop,
-    const MacAddress& source_mac
+    const PortFacts& port
 ) {
     constexpr std::uint32_t added = sizeof(Ipv4Header);
     const std::uint8_t* const from = backend.outer.data();
     std::uint8_t* const frame = packet.data - added;
     std::uint8_t* const outer = frame + sizeof(EthernetHeader);
-    const std::uint8_t tos = header_at<Ipv4Header>(outer + added).tos;
+    // As words of the header in memory: TOS is the second byte of its word.
+    const std::uint32_t tos = std::uint32_t{header_at<Ipv4Header>(outer + added).tos} << 8U;
     const Be16 length = Be16::from_host(static_cast<std::uint16_t>(parsed.l3_length + added));
     // As finish_ipv4() in outer_header.cpp: the template's sum has zeros in these places.
-    const Be16 checksum = finish_checksum(
-        std::uint64_t{backend.checksum_base} + Be16::from_host(tos).raw + length.raw
-    );
+    const Be16 checksum = finish_checksum(std::uint32_t{backend.checksum_base} + tos + length.raw);
     std::uint32_t begin = 0;  // version, header length, TOS, total length
     std::uint64_t middle = 0; // id, fragment, TTL, protocol, checksum
     std::memcpy(&begin, from, sizeof begin);
     std::memcpy(&middle, from + 4, sizeof middle);
-    begin |= (std::uint32_t{tos} << 8U) | (std::uint32_t{length.raw} << 16U);
+    begin |= tos | (std::uint32_t{length.raw} << 16U);
     middle |= std::uint64_t{checksum.raw} << 48U;
     std::memcpy(outer, &begin, sizeof begin);
     std::memcpy(outer + 4, &middle, sizeof middle);
     std::memcpy(outer + 12, from + 12, 8);
-    write_ethernet_addresses(frame, hop, source_mac);
-    write_header(frame + 12, ethertype_ipv4);
+    write_ethernet_header(frame, hop, port, ethertype_ipv4);
     packet.data = frame;
     packet.length += added;
     packet.total_length += added;

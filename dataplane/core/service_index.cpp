@@ -18,6 +18,10 @@ bool is_exact(const ServiceKey& key) {
            key.more_ports == 0;
 }
 
+bool is_exact(const ServiceKey& key, Family family) {
+    return is_exact(key) && key.vip.family() == family;
+}
+
 // Smaller is more specific: exact protocol before any, then the narrower range; any port is the
 // widest.
 auto precedence(const ServiceKey& key) {
@@ -29,6 +33,13 @@ auto precedence(const ServiceKey& key) {
 // Twice the room of what a quarter's load asks, at least one free place.
 std::size_t table_size(std::size_t count) {
     return std::bit_ceil((count * 4) + 1);
+}
+
+// Places for the exact keys of one family.
+std::size_t count_room(std::span<const ServiceKey> keys, Family family) {
+    return table_size(static_cast<std::size_t>(
+        std::ranges::count_if(keys, [&](const ServiceKey& key) { return is_exact(key, family); })
+    ));
 }
 
 } // namespace
@@ -54,17 +65,38 @@ std::uint64_t ServiceIndex::mix(const IpPrefix& prefix) {
 }
 
 ServiceIndex::ServiceIndex(std::span<const ServiceKey> keys) {
-    add_exact(keys);
+    add_exact_ipv4(keys);
+    add_exact_ipv6(keys);
     add_groups(keys);
 }
 
-void ServiceIndex::add_exact(std::span<const ServiceKey> keys) {
-    const auto count = static_cast<std::size_t>(std::ranges::count_if(keys, is_exact));
-    exact_.assign(table_size(count), {});
-    exact_mask_ = exact_.size() - 1;
+void ServiceIndex::add_exact_ipv4(std::span<const ServiceKey> keys) {
+    exact_ipv4_.assign(count_room(keys, Family::ipv4), {});
+    exact_ipv4_mask_ = exact_ipv4_.size() - 1;
     for (std::size_t index = 0; index < keys.size(); ++index) {
         const ServiceKey& service = keys[index];
-        if (!is_exact(service)) {
+        if (!is_exact(service, Family::ipv4)) {
+            continue;
+        }
+        const std::uint64_t key = key_ipv4(
+            service.vip.ipv4(),
+            static_cast<std::uint8_t>(service.protocol),
+            Be16::from_host(service.port)
+        );
+        std::uint64_t i = mix(key);
+        while (exact_ipv4_[i & exact_ipv4_mask_].key != no_key) {
+            ++i;
+        }
+        exact_ipv4_[i & exact_ipv4_mask_] = {.key = key, .index = static_cast<std::int32_t>(index)};
+    }
+}
+
+void ServiceIndex::add_exact_ipv6(std::span<const ServiceKey> keys) {
+    exact_ipv6_.assign(count_room(keys, Family::ipv6), {});
+    exact_ipv6_mask_ = exact_ipv6_.size() - 1;
+    for (std::size_t index = 0; index < keys.size(); ++index) {
+        const ServiceKey& service = keys[index];
+        if (!is_exact(service, Family::ipv6)) {
             continue;
         }
         const Key key = key_of(
@@ -72,10 +104,10 @@ void ServiceIndex::add_exact(std::span<const ServiceKey> keys) {
             meta_of(static_cast<std::uint8_t>(service.protocol), Be16::from_host(service.port))
         );
         std::uint64_t i = mix(key);
-        while (exact_[i & exact_mask_].index != none) {
+        while (exact_ipv6_[i & exact_ipv6_mask_].index != none) {
             ++i;
         }
-        exact_[i & exact_mask_] = {.key = key, .index = static_cast<std::int32_t>(index)};
+        exact_ipv6_[i & exact_ipv6_mask_] = {.key = key, .index = static_cast<std::int32_t>(index)};
     }
 }
 
@@ -170,9 +202,14 @@ bool ServiceIndex::covers(const IpAddress& address) const {
 
 std::size_t ServiceIndex::longest_probe() const {
     std::size_t longest = 0;
-    for (std::uint64_t at = 0; at < exact_.size(); ++at) {
-        if (exact_[at].index != none) {
-            longest = std::max(longest, ((at - mix(exact_[at].key)) & exact_mask_) + 1);
+    for (std::uint64_t at = 0; at < exact_ipv4_.size(); ++at) {
+        if (const std::uint64_t key = exact_ipv4_[at].key; key != no_key) {
+            longest = std::max(longest, ((at - mix(key)) & exact_ipv4_mask_) + 1);
+        }
+    }
+    for (std::uint64_t at = 0; at < exact_ipv6_.size(); ++at) {
+        if (exact_ipv6_[at].index != none) {
+            longest = std::max(longest, ((at - mix(exact_ipv6_[at].key)) & exact_ipv6_mask_) + 1);
         }
     }
     for (std::uint64_t at = 0; at < group_slots_.size(); ++at) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which service takes a packet: from destination, protocol and port to the service's index.
 //
-// Services of one address, one protocol and one port stand in a hash table, one probe away whatever
-// their number: that key is the most specific there is, so a hit is the answer. Only what misses
+// Services of one address, one protocol and one port stand in a hash table of their family, one probe
+// away whatever their number: that key is the most specific there is, so a hit is the answer. Only what misses
 // looks at the others, prefix by prefix from the longest on: each prefix length is one probe into a
 // second table, whose groups list their services in order of precedence (desired_state.hpp,
 // ServiceKey).
@@ -46,7 +46,22 @@ public:
     /// order; the port of a protocol without ports is 0. A service of any protocol does not take
     /// ICMP: echo is answered by us, and an error belongs to the flow that it quotes.
     [[nodiscard]] std::int32_t find_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) const {
-        return find(0, word_of(vip), meta_of(protocol, port));
+        const std::uint64_t key = key_ipv4(vip, protocol, port);
+        // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter
+        // of the table is in use, so a probe ends soon.
+        for (std::uint64_t i = mix(key);; ++i) {
+            const SlotIpv4& slot = exact_ipv4_[i & exact_ipv4_mask_];
+            if (slot.key == key) [[likely]] {
+                if (slot.index < 0) {
+                    __builtin_unreachable(); // only no_key has `none`: spares the caller its test
+                }
+                return slot.index;
+            }
+            if (slot.key == no_key) {
+                return has_candidates_ ? find_candidate(0, word_of(vip), meta_of(protocol, port))
+                                       : none;
+            }
+        }
     }
 
     /// `vip`: 16 bytes.
@@ -56,7 +71,17 @@ public:
         std::uint64_t low = 0;
         std::memcpy(&high, vip, sizeof high);
         std::memcpy(&low, vip + sizeof high, sizeof low);
-        return find(high, low, meta_of(protocol, port));
+        const std::uint32_t meta = meta_of(protocol, port);
+        for (std::uint64_t i = mix(high, low, meta);; ++i) {
+            const Slot& slot = exact_ipv6_[i & exact_ipv6_mask_];
+            const bool same = slot.key.low == low && slot.key.high == high && slot.key.meta == meta;
+            if (same && slot.index != none) [[likely]] {
+                return slot.index;
+            }
+            if (slot.index == none) {
+                return has_candidates_ ? find_candidate(high, low, meta) : none;
+            }
+        }
     }
 
     /// True for every address that a service names, alone or in a prefix.
@@ -83,6 +108,22 @@ private:
 
     static_assert(sizeof(Slot) == 32);
 
+    // IPv4 in one word: address, protocol and port as a packet has them.
+    struct SlotIpv4 {
+        std::uint64_t key = no_key;
+        std::int32_t index = none;
+    };
+
+    static_assert(sizeof(SlotIpv4) == 16);
+
+    static constexpr std::uint64_t no_key = std::uint64_t{1}
+                                            << 40U; ///< key_ipv4() leaves that bit 0
+
+    [[nodiscard]] static std::uint64_t key_ipv4(Be32 vip, std::uint8_t protocol, Be16 port) {
+        return std::uint64_t{vip.raw} | (std::uint64_t{protocol} << 32U) |
+               (std::uint64_t{port.raw} << 48U);
+    }
+
     // A service that is not exact, with its ports in host order.
     struct Candidate {
         std::uint8_t protocol; ///< 0: any
@@ -106,25 +147,17 @@ private:
         return (std::uint32_t{port.raw} << 16U) | protocol;
     }
 
-    // In words, not as a Key: one in memory would cost every packet a guarded stack frame.
-    [[nodiscard]] std::int32_t
-    find(std::uint64_t high, std::uint64_t low, std::uint32_t meta) const {
-        // The operator chooses the keys, so an attacker cannot lengthen a chain; at most a quarter
-        // of the table is in use, so a probe ends soon.
-        for (std::uint64_t i = mix(high, low, meta);; ++i) {
-            const Slot& slot = exact_[i & exact_mask_];
-            const bool same = slot.key.low == low && slot.key.high == high && slot.key.meta == meta;
-            if (same && slot.index != none) [[likely]] {
-                return slot.index;
-            }
-            if (slot.index == none) {
-                return has_candidates_ ? find_candidate(high, low, meta) : none;
-            }
-        }
-    }
-
     // CRC32 spreads the bits of neighbouring addresses into the low ones, which a multiplication
     // alone would not.
+    [[nodiscard]] static std::uint64_t mix(std::uint64_t key_ipv4) {
+#if defined(__SSE4_2__)
+        return _mm_crc32_u64(0, key_ipv4);
+#else
+        return mix_portable(0, key_ipv4, 0);
+#endif
+    }
+
+    // In words, not as a Key: one in memory would cost every packet a guarded stack frame.
     [[nodiscard]] static std::uint64_t
     mix(std::uint64_t high, std::uint64_t low, std::uint32_t meta) {
 #if defined(__SSE4_2__)
@@ -151,11 +184,14 @@ private:
         return family == Family::ipv4 ? levels_ipv4_ : levels_ipv6_;
     }
 
-    void add_exact(std::span<const ServiceKey> keys);
+    void add_exact_ipv4(std::span<const ServiceKey> keys);
+    void add_exact_ipv6(std::span<const ServiceKey> keys);
     void add_groups(std::span<const ServiceKey> keys);
 
-    std::vector<Slot> exact_;
-    std::uint64_t exact_mask_ = 0;
+    std::vector<SlotIpv4> exact_ipv4_;
+    std::uint64_t exact_ipv4_mask_ = 0;
+    std::vector<Slot> exact_ipv6_;
+    std::uint64_t exact_ipv6_mask_ = 0;
     bool has_candidates_ = false;
     std::vector<std::int32_t> group_slots_; ///< index into groups_, none: empty
     std::uint64_t group_mask_ = 0;

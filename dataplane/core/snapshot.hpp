@@ -68,7 +68,7 @@ struct ServicePolicy {
 };
 
 /// One service as the packet path sees it.
-struct ServiceEntry {
+struct alignas(32) ServiceEntry {
     const std::uint16_t* slots =
         nullptr; ///< [slot_count] backend ids; null if no backend takes new flows
     const ServicePolicy* policy = nullptr; ///< never null in a snapshot
@@ -77,7 +77,7 @@ struct ServiceEntry {
     std::uint8_t features = 0; ///< bits of `feature`
 };
 
-static_assert(sizeof(ServiceEntry) <= 32);
+static_assert(sizeof(ServiceEntry) == 32);
 
 /// One backend as the packet path sees it: one cache line.
 struct alignas(64) BackendEntry {
@@ -87,7 +87,7 @@ struct alignas(64) BackendEntry {
     bool takes_new_flows : 1 = false; ///< it is up, ready and of weight above 0
     bool resets_flows : 1 = false;    ///< it is down, and its TCP flows get a RST
     bool inner_ipv6 : 1 = false;      ///< tunnels: the family of what travels inside
-    bool plain_ipip : 1 = false;      ///< IPv4 in IPv4, from one source: the shortest way
+    bool plain_ipip : 1 = false; ///< IPv4 in IPv4, from one source, not edited: the shortest way
     Rewrite rewrite = Rewrite::mac_only;
     Encapsulation encapsulation = Encapsulation::none;
     std::uint8_t outer_length = 0;     ///< bytes of `outer`
@@ -147,7 +147,7 @@ public:
 
     /// By id; `in_use` is false for ids that name nothing. REQUIRES: id.value < max_backends.
     [[nodiscard]] const BackendEntry& backend(BackendId id) const {
-        return id.value < backends_.size() ? backends_[id.value] : unused_backend_;
+        return *(id.value < backend_count_ ? first_backend_ + id.value : &unused_backend_);
     }
 
     /// By id; null for one that this snapshot does not list.
@@ -213,6 +213,8 @@ private:
     std::vector<ServicePolicy> policies_;
     std::vector<const ServiceEntry*> services_by_id_;
     std::vector<BackendEntry> backends_;
+    const BackendEntry* first_backend_ = nullptr; ///< of backends_: two loads less for each packet
+    std::size_t backend_count_ = 0;
     std::vector<IpPrefix> vip_prefixes_;
     std::vector<IpAddress> vips_;
     TunnelSources tunnel_sources_;

@@ -58,6 +58,29 @@ TEST(Checksum, IsSplitAnywhereEven) {
     }
 }
 
+// Right is what naive arithmetic calls right, on both sides of every carry.
+TEST(Checksum, OfAnIpv4HeaderIsRightOrNot) {
+    std::mt19937 random(4);
+    std::array<std::uint8_t, 20> bytes{};
+    unsigned right = 0;
+    for (int round = 0; round < 100'000; ++round) {
+        std::ranges::generate(bytes, [&] {
+            return static_cast<std::uint8_t>(round % 2 == 0 ? random() : 0xffU - (random() % 2));
+        });
+        bytes[0] = 0x45;
+        if (round % 3 != 0) { // else a wrong one, most likely
+            bytes[10] = bytes[11] = 0;
+            const Be16 checksum = finish_checksum(sum_ipv4_header(bytes.data()));
+            write_header(bytes.data() + 10, checksum);
+        }
+        const bool is_right = test::naive_checksum(bytes) == 0;
+        ASSERT_EQ(has_right_checksum_ipv4(bytes.data()), is_right) << round;
+        right += is_right ? 1 : 0;
+    }
+    EXPECT_GT(right, 60'000U);
+    EXPECT_LT(right, 70'000U);
+}
+
 TEST(Checksum, OfAnIpv4HeaderEqualsTheNaiveOne) {
     std::mt19937 random(3);
     std::array<std::uint8_t, 20> bytes{};

@@ -78,7 +78,9 @@ TEST_F(RewriteTest, PlainTwinsAreEqual) {
             write_ethernet_addresses(by_short.packet.data, hops_->load({1}), source);
         } else {
             ASSERT_TRUE(is_plain_ipip(by_short.packet, parsed, backend));
-            rewrite_plain_ipip(by_short.packet, parsed, backend, hops_->load({1}), source);
+            rewrite_plain_ipip(
+                by_short.packet, parsed, backend, hops_->load({1}), PortFacts{.mac = source}
+            );
         }
         ASSERT_EQ(by_short.bytes(), by_long.bytes());
         ASSERT_EQ(by_short.packet.total_length, by_long.packet.total_length);
