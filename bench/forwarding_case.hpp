@@ -13,7 +13,7 @@
 namespace penstock::bench {
 
 struct ForwardingCase {
-    std::string_view name; ///< of the established case; "_new" and "_hash" follow it
+    std::string_view name; ///< of the established case; "_new", "_miss" and "_hash" follow it
     Family family;
     Forwarding forwarding;
     std::string_view vip;

@@ -28,7 +28,8 @@ constexpr const char* about = R"(tools/bench pipeline: cycles per packet on a ne
 Cases: io (the loop alone), macswap (the least any forwarder does), and for each mode
   MODE       packets of established flows
   MODE_new   SYNs of new flows, inserted into a table that holds its stated capacity
-  MODE_hash  packets that find no entry and make none, in the same table
+  MODE_miss  RSTs of unknown flows: they find no entry in that table and make none
+  MODE_hash  packets of a service without flow entries (track = false): by hash alone
 "added" is against macswap at as many flows.
 
 Examples:
@@ -70,7 +71,14 @@ bool check(bool holds, const std::string& name, const char* what) {
     return holds;
 }
 
-/// The three cases of one mode.
+struct ModeRows {
+    Row established;
+    Row opening;
+    Row miss;
+    Row hash;
+};
+
+/// The four cases of one mode.
 class ModeRun {
 public:
     ModeRun(
@@ -83,6 +91,7 @@ public:
           capacity_(std::max<std::size_t>(flows, least_capacity)),
           established_(forwarding, capacity_),
           full_(forwarding, capacity_),
+          untracked_(forwarding, 1, Subject::Clock::passes, Tracking::none),
           ack_(forwarding, TcpHeader::ack, flows),
           rst_(forwarding, TcpHeader::rst, flows) {
         run_loop(port, ack_, flows, Penstock{established_, forwarded_}); // makes the flows
@@ -91,17 +100,18 @@ public:
         sent_ = forwarded_;
     }
 
-    void run_round(Row& established, Row& opening, Row& hash, Row& macswap) {
+    void run_round(ModeRows& rows, Row& macswap) {
         macswap.cycles.add(run_loop(port_, ack_, plan_.packets, Macswap{}));
-        established.cycles.add(run(ack_, established_, plan_.packets));
-        opening.cycles.add(open_flows());
-        hash.cycles.add(run(rst_, full_, plan_.packets));
+        rows.established.cycles.add(run(ack_, established_, plan_.packets));
+        rows.opening.cycles.add(open_flows());
+        rows.miss.cycles.add(run(rst_, full_, plan_.packets));
+        rows.hash.cycles.add(run(ack_, untracked_, plan_.packets));
     }
 
     /// Fills in what is known after the last round. False if a case was not what it claims to be.
-    bool finish(Row& established, Row& opening, Row& hash) {
-        for (Row* row : {&established, &opening, &hash}) {
-            Subject& subject = row == &established ? established_ : full_;
+    bool finish(ModeRows& rows) {
+        for (Row* row : {&rows.established, &rows.opening, &rows.miss}) {
+            Subject& subject = row == &rows.established ? established_ : full_;
             row->table_bytes = subject.table_bytes();
             row->table_flows = subject.table().size();
             row->table_capacity = capacity_;
@@ -109,10 +119,16 @@ public:
         }
         const WorkerCounters& hits = established_.counters();
         const WorkerCounters& misses = full_.counters();
-        return check(hits.flow_misses.read() == made_, established.name, "every packet hits") &&
-               check(misses.flow_hits.read() == 0, opening.name, "every packet opens") &&
-               check(misses.flows_inserted.read() == opened_, opening.name, "every flow placed") &&
-               check(forwarded_ == sent_, hash.name, "every packet is forwarded");
+        const WorkerCounters& hashes = untracked_.counters();
+        return check(
+                   hits.flow_misses.read() == made_, rows.established.name, "every packet hits"
+               ) &&
+               check(misses.flow_hits.read() == 0, rows.opening.name, "every packet opens") &&
+               check(
+                   misses.flows_inserted.read() == opened_, rows.opening.name, "every flow placed"
+               ) &&
+               check(hashes.flows_inserted.read() == 0, rows.hash.name, "no flow is made") &&
+               check(forwarded_ == sent_, rows.miss.name, "every packet is forwarded");
     }
 
 private:
@@ -145,6 +161,7 @@ private:
     std::size_t capacity_;
     Subject established_;
     Subject full_; ///< holds as many flows as it is stated to hold
+    Subject untracked_;
     Generator ack_;
     Generator rst_;
     std::uint32_t next_ = 0;
@@ -165,16 +182,19 @@ bool measure_mode(
     ModeRun mode(forwarding, port, flows, plan);
     Generator ack(forwarding, TcpHeader::ack, flows);
     Progress progress;
-    Row established{.name = name, .flows = flows};
-    Row opening{.name = name + "_new", .flows = flows};
-    Row hash{.name = name + "_hash", .flows = flows};
+    ModeRows rows{
+        .established = {.name = name, .flows = flows},
+        .opening = {.name = name + "_new", .flows = flows},
+        .miss = {.name = name + "_miss", .flows = flows},
+        .hash = {.name = name + "_hash", .flows = flows},
+    };
     for (unsigned round = 0; round < plan.rounds; ++round) {
         progress.say(fmt::format("{} at {} flows", name, flows), round + 1, plan.rounds);
         group[0].cycles.add(run_loop(port, ack, plan.packets, Io{}));
-        mode.run_round(established, opening, hash, group[1]);
+        mode.run_round(rows, group[1]);
     }
-    const bool good = mode.finish(established, opening, hash);
-    group.insert(group.end(), {established, opening, hash});
+    const bool good = mode.finish(rows);
+    group.insert(group.end(), {rows.established, rows.opening, rows.miss, rows.hash});
     return good;
 }
 

@@ -8,7 +8,7 @@
 
 namespace penstock::bench {
 
-DesiredState declare(const ForwardingCase& forwarding) {
+DesiredState declare(const ForwardingCase& forwarding, Tracking tracking) {
     DesiredState desired;
     desired.generation = 1;
     desired.tunnel_sources.ipv4 = IpPrefix::parse("10.0.0.2");
@@ -17,6 +17,7 @@ DesiredState declare(const ForwardingCase& forwarding) {
     service.name = "web";
     service.key = {.vip = *IpAddress::parse(forwarding.vip), .port = 80};
     service.forwarding = forwarding.forwarding;
+    service.track = tracking == Tracking::flows;
     const char* const network =
         forwarding.family == Family::ipv4 ? "10.0.1.{}" : "2001:db8:2::{:x}";
     for (std::size_t i = 0; i < backend_count; ++i) {
@@ -48,11 +49,13 @@ void resolve_targets(const Snapshot& snapshot, NextHopTable& next_hops) {
     }
 }
 
-Subject::Subject(const ForwardingCase& forwarding, std::size_t flow_capacity, Clock clock)
+Subject::Subject(
+    const ForwardingCase& forwarding, std::size_t flow_capacity, Clock clock, Tracking tracking
+)
     : clock_(clock),
       memory_(FlowTable::bytes_for(flow_capacity)),
       worker_(memory_.bytes(), ports_),
-      snapshot_(compile_or_abort(declare(forwarding), ids_)) {
+      snapshot_(compile_or_abort(declare(forwarding, tracking), ids_)) {
     resolve_targets(*snapshot_, worker_.next_hops());
 }
 

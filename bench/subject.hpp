@@ -22,8 +22,12 @@ namespace penstock::bench {
 
 inline constexpr std::size_t backend_count = 100;
 
+/// Whether the service makes flow entries (`track`).
+enum class Tracking : std::uint8_t { flows, none };
+
 /// The declaration that every benchmark compiles for a case.
-[[nodiscard]] DesiredState declare(const ForwardingCase& forwarding);
+[[nodiscard]] DesiredState
+declare(const ForwardingCase& forwarding, Tracking tracking = Tracking::flows);
 
 /// Compiles it; a refusal is a defect of the benchmark and aborts.
 [[nodiscard]] std::shared_ptr<const Snapshot>
@@ -38,7 +42,10 @@ public:
     /// that a worker sees no flood (flood_guard.hpp) in new flows at full speed.
     enum class Clock : std::uint8_t { passes, stands };
     Subject(
-        const ForwardingCase& forwarding, std::size_t flow_capacity, Clock clock = Clock::passes
+        const ForwardingCase& forwarding,
+        std::size_t flow_capacity,
+        Clock clock = Clock::passes,
+        Tracking tracking = Tracking::flows
     );
 
     Subject(const Subject&) = delete;

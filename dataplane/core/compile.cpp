@@ -243,6 +243,7 @@ private:
             const ServiceEntry* const service = snapshot_->service(entry.service);
             const bool is_edited = service == nullptr || (service->features & edited) != 0;
             entry.plain_ipip = entry.plain_ipip && !is_edited;
+            entry.plain_ipip6 = entry.plain_ipip6 && !is_edited;
         }
     }
 

@@ -174,9 +174,7 @@ void finish_ipv6(
     FlowHash hash
 ) {
     auto& outer = header_at<Ipv6Header>(outer_bytes);
-    const auto label = static_cast<std::uint32_t>(hash.value >> 12U) & 0xfffffU;
-    outer.version_class_flow =
-        Be32::from_host((std::uint32_t{6} << 28U) | (std::uint32_t{tos} << 20U) | label);
+    outer.version_class_flow = version_class_flow(tos, hash);
     outer.payload_length = Be16::from_host(static_cast<std::uint16_t>(payload_length));
     if (backend.source_host_bits != 0) [[unlikely]] {
         std::uint8_t* const tail = outer.source.data() + 8;
@@ -241,6 +239,8 @@ void fill_outer(
         .destination = destination.bytes(),
     };
     entry.rewrite = Rewrite::tunnel_ipv6;
+    entry.plain_ipip6 = entry.encapsulation == Encapsulation::none && entry.inner_ipv6 &&
+                        entry.source_host_bits == 0;
     write_header(entry.outer.data(), outer);
     fill_shim(entry.outer.data() + sizeof outer, kind, inner);
 }

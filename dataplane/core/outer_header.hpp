@@ -21,6 +21,13 @@
 
 namespace penstock {
 
+/// The first word of an outer IPv6 header: version, traffic class, and the flow's label (RFC 6438),
+/// so that routers spread flows although the addresses are few.
+[[nodiscard]] inline Be32 version_class_flow(std::uint8_t tos, FlowHash hash) {
+    const auto label = static_cast<std::uint32_t>(hash.value >> 12U) & 0xfffffU;
+    return Be32::from_host((std::uint32_t{6} << 28U) | (std::uint32_t{tos} << 20U) | label);
+}
+
 /// Bytes that a tunnel of this kind over this outer family adds: 20 … 52.
 [[nodiscard]] std::uint8_t outer_header_bytes(const TunnelKind& kind, Family outer);
 

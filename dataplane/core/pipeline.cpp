@@ -286,10 +286,12 @@ void count_forwarded(
     Packet& packet,
     Verdict& verdict
 ) {
-    constexpr std::uint32_t most = PathMtuTable::least_ipv4 - sizeof(Ipv4Header);
+    constexpr std::uint32_t most = PathMtuTable::least_ipv4 - sizeof(Ipv6Header);
     const BackendEntry& backend = snapshot.backend(flow.backend);
     const std::uint64_t hop = worker.next_hops.load(flow.backend);
-    if (packet.total_length > most || hop == 0 || !is_plain_ipip(packet, flow.parsed, backend)) {
+    const bool is_ipv4 = is_plain_ipip(packet, flow.parsed, backend);
+    if (packet.total_length > most || hop == 0 ||
+        !(is_ipv4 || is_plain_ipip6(packet, flow.parsed, backend))) {
         return false;
     }
     count_forwarded(worker.stats, backend.service, flow.backend, packet.total_length);
@@ -300,7 +302,12 @@ void count_forwarded(
         .service = backend.service,
         .backend = flow.backend
     };
-    rewrite_plain_ipip(packet, flow.parsed, backend, hop, worker.ports[port.value]);
+    const PortFacts& facts = worker.ports[port.value];
+    if (is_ipv4) {
+        rewrite_plain_ipip(packet, flow.parsed, backend, hop, facts);
+    } else {
+        rewrite_plain_ipip6(packet, flow.parsed, backend, hop, facts, flow.hash);
+    }
     return true;
 }
 

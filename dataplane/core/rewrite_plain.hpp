@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The short way through the rewrite, for what most packets of a tunnelled service are: untagged IPv4
-// into IPv4, with nothing in the outer header that depends on the flow.
+// The short ways through the rewrite, for what most packets of a tunnelled service are: untagged IPv4
+// into IPv4 and IPv6 into IPv6, from one source address.
 //
 // It writes what rewrite_for_backend() would (rewrite_test.cpp holds the two equal), inlined and in
 // whole words: the outer header in three stores, none of which is read back.
@@ -11,6 +11,7 @@
 #include "dataplane/core/checksum_change.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/next_hop.hpp"
+#include "dataplane/core/outer_header.hpp"
 #include "dataplane/core/packet.hpp"
 #include "dataplane/core/parse.hpp"
 #include "dataplane/core/port_facts.hpp"
@@ -86,6 +87,39 @@ inline void rewrite_plain_ipip(
     std::memcpy(outer + 4, &middle, sizeof middle);
     std::memcpy(outer + 12, from + 12, 8);
     write_ethernet_header(frame, hop, port, ethertype_ipv4);
+    packet.data = frame;
+    packet.length += added;
+    packet.total_length += added;
+    packet.headroom = static_cast<std::uint16_t>(packet.headroom - added);
+}
+
+/// True if rewrite_plain_ipip6() can send the packet.
+[[nodiscard]] inline bool
+is_plain_ipip6(const Packet& packet, const ParsedPacket& parsed, const BackendEntry& backend) {
+    return backend.plain_ipip6 && parsed.l3 == sizeof(EthernetHeader) &&
+           packet.headroom >= sizeof(Ipv6Header);
+}
+
+/// rewrite_for_backend() for such a packet. REQUIRES: is_plain_ipip6().
+inline void rewrite_plain_ipip6(
+    Packet& packet,
+    const ParsedPacket& parsed,
+    const BackendEntry& backend,
+    std::uint64_t hop,
+    const PortFacts& port,
+    FlowHash hash
+) {
+    constexpr std::uint32_t added = sizeof(Ipv6Header);
+    const std::uint8_t* const from = backend.outer.data();
+    std::uint8_t* const frame = packet.data - added;
+    std::uint8_t* const outer = frame + sizeof(EthernetHeader);
+    const auto inner = header_at<Ipv6Header>(outer + added).version_class_flow.host();
+    const Be32 first = version_class_flow(static_cast<std::uint8_t>(inner >> 20U), hash);
+    auto begin = read_header<std::uint64_t>(from); // of the template: payload length 0
+    begin |= first.raw | (std::uint64_t{Be16::from_host(parsed.l3_length).raw} << 32U);
+    write_header(outer, begin);
+    std::memcpy(outer + sizeof begin, from + sizeof begin, added - sizeof begin);
+    write_ethernet_header(frame, hop, port, ethertype_ipv6);
     packet.data = frame;
     packet.length += added;
     packet.total_length += added;

@@ -87,6 +87,7 @@ struct alignas(64) BackendEntry {
     bool takes_new_flows : 1 = false; ///< it is up, ready and of weight above 0
     bool resets_flows : 1 = false;    ///< it is down, and its TCP flows get a RST
     bool inner_ipv6 : 1 = false;      ///< tunnels: the family of what travels inside
+    bool plain_ipip6 : 1 = false;     ///< the same for IPv6 in IPv6
     bool plain_ipip : 1 = false; ///< IPv4 in IPv4, from one source, not edited: the shortest way
     Rewrite rewrite = Rewrite::mac_only;
     Encapsulation encapsulation = Encapsulation::none;

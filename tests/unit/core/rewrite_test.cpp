@@ -88,6 +88,44 @@ TEST_F(RewriteTest, PlainTwinsAreEqual) {
     }
 }
 
+TEST_F(RewriteTest, PlainTwinsAreEqualOfIpv6) {
+    auto state = test::desired({test::service("2001:db8::10", {test::backend("2001:db8:1::b")})});
+    state.tunnel_sources.ipv6 = IpPrefix::parse("2001:db8:f::1");
+    const auto compiled = compile_snapshot(state, ids_, nullptr);
+    ASSERT_TRUE(compiled);
+    const ServiceSpec& service = state.services[0];
+    const BackendEntry& backend =
+        (*compiled)->backend(ids_.backend(service.key, service.backends[0].key));
+    hops_->set({1}, {.mac = hop_mac, .port = {0}});
+    std::mt19937_64 random(8);
+    for (int round = 0; round < 2000; ++round) {
+        Bytes frame = PacketBuilder::tcp()
+                          .from("2001:db8:c::1")
+                          .to("2001:db8::10")
+                          .payload(random() % 1200)
+                          .padding(random() % 7)
+                          .build();
+        const auto traffic_class = static_cast<std::uint8_t>(random());
+        frame[14] = static_cast<std::uint8_t>(0x60U | (traffic_class >> 4U));
+        frame[15] = static_cast<std::uint8_t>((traffic_class << 4U) | (random() & 0xfU));
+        FrameBuffer by_long(frame, 40);
+        FrameBuffer by_short(frame, 40);
+        const FlowHash hash{random()};
+        const MacAddress source{{2, 0, 0, 0, static_cast<std::uint8_t>(random()), 9}};
+        const ParsedPacket parsed = parse_packet(by_long.packet);
+        ASSERT_EQ(parsed.kind, PacketKind::ipv6);
+        ASSERT_FALSE(
+            rewrite_for_backend(by_long.packet, parsed, backend, hops_->load({1}), source, hash)
+        );
+        ASSERT_TRUE(is_plain_ipip6(by_short.packet, parsed, backend));
+        const PortFacts port{.mac = source};
+        rewrite_plain_ipip6(by_short.packet, parsed, backend, hops_->load({1}), port, hash);
+        ASSERT_EQ(by_short.bytes(), by_long.bytes());
+        ASSERT_EQ(by_short.packet.total_length, by_long.packet.total_length);
+        ASSERT_EQ(by_short.packet.headroom, by_long.packet.headroom);
+    }
+}
+
 TEST_F(RewriteTest, IpipBytesAreExact) {
     const Bytes frame =
         PacketBuilder::tcp().from("192.0.2.1").to("198.51.100.10").dont_fragment().build();
