@@ -9,8 +9,11 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace penstock {
 
@@ -18,6 +21,9 @@ namespace {
 
 // The kernel's own traffic comes in small bursts; the TAP's queue in the kernel holds 1000 more.
 constexpr std::uint16_t descriptors = 256;
+
+// Of a frame, beside its MTU: what net_tap sends at most.
+constexpr std::uint32_t frame_overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + RTE_VLAN_HLEN;
 
 } // namespace
 
@@ -38,7 +44,22 @@ ExceptionPath::open(const Setup& setup, std::span<const PacketPool> pools) {
         return std::unexpected(step.error());
     }
     path->ifindex_ = ::if_nametoindex(setup.interface.c_str());
-    spdlog::info("port {}: the kernel's way is interface {}", setup.port.value, setup.interface);
+    spdlog::info(
+        "port {}: the kernel's way is interface {}, MTU {}",
+        setup.port.value,
+        setup.interface,
+        path->mtu_
+    );
+    if (path->mtu_ < setup.mtu) {
+        spdlog::warn(
+            "interface {} takes no larger packets, its port up to {}: DPDK's TAP driver ends "
+            "there. "
+            "Hosts that speak with this node itself must do with {}",
+            setup.interface,
+            setup.mtu,
+            path->mtu_
+        );
+    }
     return path;
 }
 
@@ -101,13 +122,19 @@ ExceptionPath::start(const Setup& setup, std::span<const PacketPool> pools) {
             return refuse("a queue cannot be set up", error);
         }
     }
-    if (const int error = ::rte_eth_dev_set_mtu(dpdk_port_, setup.mtu); error != 0) {
-        return refuse("it does not take the MTU of its port", error);
+    // net_tap says 1522 bytes, and DPDK refuses an MTU beyond that.
+    mtu_ = std::min<std::uint16_t>(setup.mtu, RTE_ETHER_MTU);
+    if (const int error = ::rte_eth_dev_set_mtu(dpdk_port_, mtu_); error != 0) {
+        return refuse("it does not take its MTU", error);
     }
     if (const int error = ::rte_eth_dev_start(dpdk_port_); error != 0) {
         return refuse("it does not start", error);
     }
     return {};
+}
+
+std::uint32_t ExceptionPath::frame_bytes() const {
+    return mtu_ + frame_overhead;
 }
 
 ExceptionPath::~ExceptionPath() {

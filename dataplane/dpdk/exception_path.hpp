@@ -27,9 +27,9 @@ public:
     struct Setup {
         PortId port; ///< that it belongs to
         std::string interface;
-        std::string place; ///< of its name in the configuration
-        MacAddress mac;    ///< of the port
-        std::uint16_t mtu = 0;
+        std::string place;     ///< of its name in the configuration
+        MacAddress mac;        ///< of the port
+        std::uint16_t mtu = 0; ///< of the port; DPDK's TAP takes 1500 at most
     };
 
     /// Makes the interface, up. One queue each way for each of `pools`. Refuses if there is an
@@ -45,6 +45,9 @@ public:
 
     [[nodiscard]] std::uint16_t dpdk_port() const { return dpdk_port_; }
 
+    /// The largest frame that goes to the kernel.
+    [[nodiscard]] std::uint32_t frame_bytes() const;
+
     /// Of the kernel's interface.
     [[nodiscard]] std::uint32_t ifindex() const { return ifindex_; }
 
@@ -57,6 +60,7 @@ private:
     std::string interface_;
     std::uint16_t dpdk_port_ = 0;
     std::uint32_t ifindex_ = 0;
+    std::uint16_t mtu_ = 0;
     bool is_probed_ = false;
 };
 

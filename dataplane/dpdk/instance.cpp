@@ -187,6 +187,7 @@ Instance::Step Instance::launch_workers(const config::DataplaneConfig& dataplane
                 .receives = index < port->rx_queues(),
                 .sends_segments = port->sends_segments(),
                 .exception_port = port->exception_port(),
+                .exception_frame_bytes = port->exception_frame_bytes(),
                 .vlan = dataplane.ports[port->description().id.value].vlan.value_or(0),
             });
         }

@@ -62,6 +62,11 @@ public:
         return exception_ ? std::optional(exception_->dpdk_port()) : std::nullopt;
     }
 
+    /// The largest frame that can go to the kernel. Without a way there: any.
+    [[nodiscard]] std::uint32_t exception_frame_bytes() const {
+        return exception_ ? exception_->frame_bytes() : UINT32_MAX;
+    }
+
     /// Null for a port without steering: everything that arrives goes to the workers.
     [[nodiscard]] bpf::Steering* steering() { return steering_ ? &*steering_ : nullptr; }
 

@@ -44,7 +44,8 @@ struct WorkerPort {
     bool receives = true;    ///< false: the driver had fewer receive queues than we have workers
     bool sends_segments = false;                 ///< packets of several segments can leave here
     std::optional<std::uint16_t> exception_port; ///< the way to the kernel, on the same queue
-    std::uint16_t vlan = 0;                      ///< the one that it stands in; 0: tags are kept
+    std::uint32_t exception_frame_bytes = UINT32_MAX; ///< the largest that it takes
+    std::uint16_t vlan = 0; ///< the one that it stands in; 0: tags are kept
 };
 
 struct WorkerSetup {

@@ -47,6 +47,16 @@ bool Worker::serve_kernel(const WorkerPort& port) {
 
 void Worker::flush_to_kernel(const WorkerPort& from) {
     TxBatch& batch = to_kernel_[from.id.value];
+    // A driver stops at a frame that it does not take: those behind it must not pay for that.
+    std::uint16_t count = 0;
+    for (rte_mbuf* const buffer : std::span(batch.packets).first(batch.count)) {
+        if (buffer->pkt_len <= from.exception_frame_bytes) {
+            batch.packets[count++] = buffer;
+        } else {
+            drop(buffer, DropReason::exception_path_full);
+        }
+    }
+    batch.count = count;
     const std::uint16_t sent =
         ::rte_eth_tx_burst(*from.exception_port, from.queue, batch.packets.data(), batch.count);
     for (std::size_t i = sent; i < batch.count; ++i) {

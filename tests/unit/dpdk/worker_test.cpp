@@ -473,6 +473,20 @@ TEST_F(WorkerTest, CountsWhatTheKernelDoesNotTake) {
     expect_conservation();
 }
 
+// A driver stops at a frame that is too large for it, and would leave those behind it.
+TEST_F(WorkerTest, TakesNothingForTheKernelThatItsInterfaceDoesNotTake) {
+    publish();
+    launch({.exception_port = kernel_port_, .exception_frame_bytes = frame_bytes});
+    std::vector<std::uint8_t> large(frame_bytes + 1);
+    std::ranges::copy(make_syn("203.0.113.1", 1), large.begin());
+    send_frame(to_worker_, large);
+    send("203.0.113.1", 3);
+    ASSERT_TRUE(comes_true([&] { return drops(DropReason::exception_path_full) == 1; }));
+    ASSERT_TRUE(comes_true([&] { return ::rte_ring_count(to_kernel_) == 3; }));
+    EXPECT_EQ(counters().to_kernel_packets.read(), 3U);
+    expect_conservation();
+}
+
 TEST_F(WorkerTest, StandsInItsVlanAlone) {
     publish();
     launch({.exception_port = kernel_port_, .vlan = 100});
