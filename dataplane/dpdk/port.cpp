@@ -133,7 +133,9 @@ Port::configure(const config::PortConfig& config, std::span<const PacketPool> po
     if (auto chosen = choose_queues(place, pools.size(), info); !chosen) {
         return chosen;
     }
-    sends_segments_ = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    const bool says_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    // net_pcap gathers what it writes, and announces nothing.
+    sends_segments_ = says_segments || description_.driver == "net_pcap";
 
     rte_eth_conf conf{};
     const std::uint64_t rss = wanted_rss & info.flow_type_rss_offloads;
@@ -152,7 +154,7 @@ Port::configure(const config::PortConfig& config, std::span<const PacketPool> po
     if (config.mtu && *config.mtu + std::size_t{RTE_PKTMBUF_HEADROOM} + RTE_ETHER_HDR_LEN > room) {
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER & info.rx_offload_capa;
     }
-    if (sends_segments_) {
+    if (says_segments) {
         conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     }
     const int error = ::rte_eth_dev_configure(

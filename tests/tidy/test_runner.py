@@ -154,9 +154,9 @@ def test_a_meson_test_that_is_no_gtest_fails_its_suite(tmp_path, monkeypatch, ca
 PYTEST_FILES = {
     "bpf": {"test_decap_traffic", "test_probe_path"},
     "e2e": {"test_backend_health", "test_bonding", "test_controlplane_crash", "test_dataplane_restart", "test_drain",
-            "test_exception_path", "test_explain", "test_forwarding", "test_hostile_control", "test_l2dsr",
-            "test_modes", "test_nat_workers", "test_path_mtu", "test_policy", "test_probe_by_vip", "test_quic",
-            "test_reload", "test_start_errors", "test_two_ports", "test_vlan"},
+            "test_exception_path", "test_explain", "test_forwarding", "test_hostile_control", "test_jumbo_frames",
+            "test_l2dsr", "test_modes", "test_nat_workers", "test_path_mtu", "test_policy", "test_probe_by_vip",
+            "test_quic", "test_reload", "test_start_errors", "test_two_ports", "test_vlan"},
     "golden": {"test_dataplane", "test_packets"},
     "tidy": {"test_clang_tidy", "test_configuration_schema", "test_docs", "test_headers", "test_includes",
              "test_lengths", "test_runner", "test_style", "test_worker_calls"},
