@@ -4,7 +4,8 @@
 
     flow_exchange.py INTERFACE FRAMES.json
 
-FRAMES.json is a list of hexadecimal frames. Printed is a JSON list of the frames that were received, in hexadecimal.
+FRAMES.json is a list of pairs: a hexadecimal frame, and whether one should come back. That says only how long to wait;
+what comes is taken, whatever was expected. Printed is a JSON list of the frames that were received, in hexadecimal.
 Bounded: SLICE frames at a time, and no longer than LIMIT_S in all.
 """
 
@@ -15,7 +16,7 @@ import sys
 import time
 
 SLICE = 100
-QUIET_S = 0.1  # nothing more comes of a slice
+QUIET_S = 0.2  # nothing more comes
 LIMIT_S = 120.0
 RCVBUFFORCE = 33
 PACKET_OUTGOING = 4
@@ -36,17 +37,18 @@ def receive(link: socket.socket, expected: int, end: float) -> list[bytes]:
 
 
 def main(interface: str, path: str) -> None:
-    frames = [bytes.fromhex(text) for text in json.loads(pathlib.Path(path).read_text(encoding="utf-8"))]
+    pairs = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     end = time.monotonic() + LIMIT_S
     received: list[bytes] = []
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as link:
         link.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 64 << 20)
         link.bind((interface, 0))
-        for begin in range(0, len(frames), SLICE):
-            some = frames[begin : begin + SLICE]
-            for frame in some:
-                link.send(frame)
-            received += receive(link, len(some), end)
+        for begin in range(0, len(pairs), SLICE):
+            some = pairs[begin : begin + SLICE]
+            for text, _ in some:
+                link.send(bytes.fromhex(text))
+            received += receive(link, sum(1 for _, expected in some if expected), end)
+        received += receive(link, len(pairs), end)  # what nobody expected, or was late
     json.dump([frame.hex() for frame in received], sys.stdout)
 
 

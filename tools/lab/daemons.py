@@ -108,6 +108,14 @@ class Api:
         return document
 
 
+def find_event(events: list[dict], kind: str, **members: str) -> dict | None:
+    """The first of this kind whose members are as given."""
+    for event in events:
+        if event["type"] == kind and all(event[key] == value for key, value in members.items()):
+            return event
+    return None
+
+
 def event_time_ns(event: dict) -> int:
     """The time of an event as the load generator writes it."""
     moment = datetime.datetime.fromisoformat(event["time"])
@@ -242,13 +250,7 @@ class Balancer:
     def wait_event(self, kind: str, after: int, limit_s: float, **members: str) -> dict:
         """The first event of this kind later than number `after`, whose members are as given."""
 
-        def find() -> dict | None:
-            for event in self.events(after):
-                if event["type"] == kind and all(event[key] == value for key, value in members.items()):
-                    return event
-            return None
-
-        return wait_until(f"event {kind} {members}", find, limit_s)
+        return wait_until(f"event {kind} {members}", lambda: find_event(self.events(after), kind, **members), limit_s)
 
     def wait_health_live(self, name: str, to: str, after: int, limit_s: float = 30.0) -> int:
         """From when every worker acted on this health of a backend, as the load generator writes times."""
