@@ -43,8 +43,8 @@ struct Penstock {
     std::uint64_t& forwarded;
 
     void operator()(std::span<rte_mbuf*> burst) const {
-        std::array<Packet, max_burst> packets;
-        std::array<Verdict, max_burst> verdicts;
+        const std::span<Packet> packets = subject.packets(burst.size());
+        const std::span<Verdict> verdicts = subject.verdicts(burst.size());
         for (std::size_t i = 0; i < burst.size(); ++i) {
             packets[i] = {
                 .data = rte_pktmbuf_mtod(burst[i], std::uint8_t*),
@@ -54,9 +54,7 @@ struct Penstock {
                 .rx_port = {0},
             };
         }
-        subject.process(
-            std::span(packets).first(burst.size()), std::span(verdicts).first(burst.size())
-        );
+        subject.process(packets, verdicts);
         for (std::size_t i = 0; i < burst.size(); ++i) {
             burst[i]->data_off = packets[i].headroom;
             burst[i]->data_len = static_cast<std::uint16_t>(packets[i].length);

@@ -58,6 +58,15 @@ public:
         process_burst(worker_.context(), snapshot_.get(), now_, packets, verdicts);
     }
 
+    /// Room for a burst that process() may be given: like a worker's, made once.
+    [[nodiscard]] std::span<Packet> packets(std::size_t count) {
+        return std::span(packets_).first(count);
+    }
+
+    [[nodiscard]] std::span<Verdict> verdicts(std::size_t count) {
+        return std::span(verdicts_).first(count);
+    }
+
     /// Puts entries of flows that nobody sends into the table until it holds `entries`.
     void fill(std::size_t entries);
 
@@ -81,6 +90,8 @@ private:
     const Clock clock_;
     CoarseTime now_ = begun_at;
     std::uint64_t bursts_ = 0;
+    std::array<Packet, max_burst> packets_;
+    std::array<Verdict, max_burst> verdicts_;
     TableMemory memory_;
     std::array<PortFacts, 1> ports_{PortFacts{.mac = {{2, 0, 0, 0, 0, 9}}, .mtu = 1500}};
     OfflineWorker worker_;

@@ -124,8 +124,9 @@ public:
     template <typename Accept>
     [[nodiscard]] Slot* find(FlowHash hash, Accept&& accept) const;
 
-    /// Owner only: the first entry with this hash in the primary bucket, where nearly all are, or
-    /// nullptr. It may be another flow's with the same digest: the caller looks at the backend.
+    /// Owner only: the first way with this digest in the primary bucket, where nearly all entries
+    /// are, or nullptr. It may be an empty one, or another flow's: the caller looks at the state, at
+    /// in_alternate and at the backend.
     [[nodiscard]] Slot* find_in_primary(FlowHash hash) const;
 
     /// Owner only. Makes an entry; returns nullptr if there is no room (see above).
@@ -154,6 +155,13 @@ public:
     std::size_t sweep(std::size_t buckets, Expired&& expired);
 
     [[nodiscard]] static FlowEntry decode(std::uint64_t word);
+
+    /// decode() gives an established TCP flow in its primary bucket: asked of most packets, at once.
+    [[nodiscard]] static bool is_established_in_primary(std::uint64_t word) {
+        constexpr std::uint64_t mask = (std::uint64_t{7} << state_shift) | 1U;
+        return (word & mask) == static_cast<std::uint64_t>(FlowState::tcp_established)
+                                    << state_shift;
+    }
 
     [[nodiscard]] static FlowEntry read(const Slot& slot) {
         return decode(slot.load(std::memory_order_relaxed));
@@ -263,13 +271,7 @@ inline FlowEntry FlowTable::decode(std::uint64_t word) {
 inline FlowTable::Slot* FlowTable::find_in_primary(FlowHash hash) const {
     Slot* const line = &slots_[primary_bucket(hash) * ways];
     const unsigned candidates = match_digest(line, hash.digest());
-    if (candidates == 0) {
-        return nullptr;
-    }
-    Slot* const slot = &line[std::countr_zero(candidates)];
-    // An entry in its alternate bucket belongs to another hash; an empty way has a digest of 0.
-    const std::uint64_t word = slot->load(std::memory_order_relaxed);
-    return word != 0 && (word & 1U) == 0 ? slot : nullptr;
+    return candidates != 0 ? &line[std::countr_zero(candidates)] : nullptr;
 }
 
 template <typename Accept>

@@ -27,12 +27,13 @@ follow_plainly(const FlowTable& flows, const Snapshot& snapshot, CoarseTime now,
     if (slot == nullptr) {
         return false;
     }
-    const FlowEntry entry = FlowTable::read(*slot);
-    const BackendEntry& backend = snapshot.backend(entry.backend);
-    const bool may_follow = backend.in_use && backend.keeps_flows &&
-                            backend.service == flow.service->id &&
-                            entry.state == FlowState::tcp_established;
-    if (!may_follow) {
+    const std::uint64_t word = slot->load(std::memory_order_relaxed);
+    if (!FlowTable::is_established_in_primary(word)) {
+        return false;
+    }
+    const FlowEntry entry = FlowTable::decode(word);
+    const BackendEntry& backend = snapshot.backend(entry.backend); // keeps_flows says in_use, too
+    if (!backend.keeps_flows || backend.service != flow.service->id) {
         return false;
     }
     flow.backend = entry.backend;

@@ -19,10 +19,6 @@
 namespace penstock {
 namespace {
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 // Remembers how the client's packet came; stores only if that changed.
 void note_path(NatFlow& flow, const Packet& packet, const ParsedPacket& parsed) {
     ClientPath path{

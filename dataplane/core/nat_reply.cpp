@@ -16,10 +16,6 @@
 namespace penstock {
 namespace {
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 bool is_error(const Packet& packet, const ParsedPacket& parsed) {
     const bool ipv4 = parsed.kind == PacketKind::ipv4;
     if (parsed.fragment || parsed.protocol != (ipv4 ? protocol_icmp : protocol_icmpv6)) {

@@ -42,10 +42,6 @@ struct [[gnu::may_alias]] TargetMac {
 
 static_assert(sizeof(NeighbourMessage) == 24 && sizeof(TargetMac) == 8);
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 bool are_options_sound(std::span<const std::uint8_t> options) {
     while (!options.empty()) {
         const std::size_t length = options.size() < 2 ? 0 : std::size_t{options[1]} * 8;

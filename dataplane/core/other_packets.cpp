@@ -17,10 +17,6 @@
 namespace penstock {
 namespace {
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 constexpr Verdict kernels{.kind = VerdictKind::kernel};
 
 bool is_icmp(const ParsedPacket& parsed) {

@@ -68,4 +68,8 @@ struct Verdict {
     BackendId backend = null_backend; ///< chosen for it, also if it is dropped then
 };
 
+[[nodiscard]] constexpr Verdict drop(DropReason reason) {
+    return {.kind = VerdictKind::drop, .reason = reason};
+}
+
 } // namespace penstock

@@ -15,10 +15,6 @@ constexpr Be16 arp_request = Be16::from_host(1);
 constexpr Be16 arp_reply = Be16::from_host(2);
 constexpr std::uint8_t reply_ttl = 64;
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 // The checksum once an echo request's type has become that of its reply (RFC 1624 eqn. 3); code 0.
 Be16 answer_checksum(Be16 checksum, std::uint8_t request, std::uint8_t reply) {
     const Be16 before = Be16::from_host(static_cast<std::uint16_t>(request << 8U));

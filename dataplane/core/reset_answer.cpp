@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::uint8_t reset_ttl = 64;
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 // The segment that answers `tcp`, which carries `payload_length` bytes; without its checksum.
 TcpHeader make_reset(const TcpHeader& tcp, std::uint32_t payload_length) {
     TcpHeader reset{};

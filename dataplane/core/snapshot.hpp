@@ -83,7 +83,7 @@ static_assert(sizeof(ServiceEntry) == 32);
 struct alignas(64) BackendEntry {
     ServiceId service;                ///< a flow entry counts only for packets of this service
     bool in_use : 1 = false;          ///< this id names a backend in this snapshot
-    bool keeps_flows : 1 = false;     ///< flows that name it follow it
+    bool keeps_flows : 1 = false;     ///< it is in use, and flows that name it follow it
     bool takes_new_flows : 1 = false; ///< it is up, ready and of weight above 0
     bool resets_flows : 1 = false;    ///< it is down, and its TCP flows get a RST
     bool inner_ipv6 : 1 = false;      ///< tunnels: the family of what travels inside

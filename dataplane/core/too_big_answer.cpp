@@ -14,10 +14,6 @@ constexpr std::uint32_t most_bytes_ipv4 = 576;  // RFC 1812 4.3.2.3
 constexpr std::uint32_t most_bytes_ipv6 = 1280; // RFC 4443 3.2
 constexpr std::uint8_t message_ttl = 64;
 
-Verdict drop(DropReason reason) {
-    return {.kind = VerdictKind::drop, .reason = reason};
-}
-
 // Writes the message's headers before `quoted`. The quoted bytes begin there and are not moved.
 void write_ipv4(std::uint8_t* quoted, std::uint32_t length, std::uint16_t mtu) {
     const auto& original = header_at<Ipv4Header>(quoted);
