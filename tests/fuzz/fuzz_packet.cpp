@@ -24,8 +24,12 @@ using test::WorkerRig;
 
 enum Wish : std::uint8_t {
     right_ipv4_checksum = 1, // or no mutation ever comes past it
-    to_our_vip = 2,          // likewise for the destination
+    to_our_vip = 2,          // likewise for the destination; which one: the next two bits
 };
+
+// By the two bits behind the wishes.
+constexpr std::array vips_ipv4{"198.51.100.10", "198.51.100.12", "198.51.100.13", "198.51.100.14"};
+constexpr std::array vips_ipv6{"2001:db8::10", "2001:db8::12", "2001:db8::13", "2001:db8::10"};
 
 void require(bool holds, const char* what) {
     if (!holds) {
@@ -41,7 +45,37 @@ DesiredState realistic() {
     auto dns = test::service("198.51.100.10", {test::backend("10.0.2.1", 53)}, 53, Protocol::udp);
     dns.forwarding = Forwarding::l2dsr;
     const auto empty = test::service("198.51.100.11", {});
-    return test::desired({web, dns, empty});
+    const auto tunnelled = [](const char* vip, const char* backend, Forwarding forwarding) {
+        ServiceSpec service = test::service(vip, {test::backend(backend)});
+        service.forwarding = forwarding;
+        return service;
+    };
+    // Every tunnel around both families, a range, and any protocol.
+    auto range = tunnelled(vips_ipv4[3], "2001:db8:1::4", Forwarding::ipip);
+    range.key.port = 1000;
+    range.key.more_ports = 9000;
+    range.backends[0].key.port = range.key.port;
+    auto any = test::service(vips_ipv6[2], {test::backend("2001:db8:1::5", 0)}, 0, Protocol::any);
+    any.forwarding = Forwarding::gue;
+    auto state = test::desired({
+        web,
+        dns,
+        empty,
+        tunnelled(vips_ipv4[1], "2001:db8:1::1", Forwarding::gre),
+        tunnelled(vips_ipv4[2], "10.0.3.1", Forwarding::gue),
+        tunnelled(vips_ipv6[0], "2001:db8:1::2", Forwarding::ipip),
+        tunnelled(vips_ipv6[1], "10.0.3.2", Forwarding::gre),
+        range,
+        any,
+    });
+    state.tunnel_sources.ipv6 = IpPrefix{.address = test::ip("2001:db8:f::1")};
+    return state;
+}
+
+void write_address(Bytes& frame, std::size_t at, std::span<const std::uint8_t> address) {
+    if (frame.size() >= at + address.size()) {
+        std::ranges::copy(address, frame.begin() + static_cast<std::ptrdiff_t>(at));
+    }
 }
 
 void grant(std::uint8_t wishes, Bytes& frame) {
@@ -50,8 +84,13 @@ void grant(std::uint8_t wishes, Bytes& frame) {
         return;
     }
     if ((wishes & to_our_vip) != 0) {
-        const std::array<std::uint8_t, 4> vip{198, 51, 100, 10};
-        std::copy(vip.begin(), vip.end(), frame.begin() + l3 + 16);
+        const std::size_t choice = (wishes >> 2U) & 3U;
+        if (frame[l3] >> 4U == 6) {
+            write_address(frame, l3 + 24, test::ip(vips_ipv6[choice]).bytes());
+        } else {
+            const IpAddress vip = test::ip(vips_ipv4[choice]);
+            write_address(frame, l3 + 16, std::span(vip.bytes()).last(4));
+        }
     }
     const std::size_t header_length = (frame[l3] & 0x0fU) * 4U;
     if ((wishes & right_ipv4_checksum) != 0 && l3 + header_length <= frame.size() &&
@@ -84,17 +123,25 @@ void check_forwarded(
     require(out.size() == in.size() + backend.outer_length, "grows by the outer header");
     const test::FrameBuffer buffer(in);
     const ParsedPacket parsed = parse_packet(buffer.packet);
-    require(parsed.kind == PacketKind::ipv4, "only IPv4 is forwarded");
+    require(parsed.is_ip(), "only IP is forwarded");
     require(
         std::equal(
             in.begin() + parsed.l3, in.end(), out.begin() + parsed.l3 + backend.outer_length
         ),
         "inner bytes are as they came"
     );
-    if (backend.outer_length > 0) {
-        const std::span<const std::uint8_t> outer(out.data() + parsed.l3, sizeof(Ipv4Header));
-        require(test::naive_checksum(outer) == 0, "outer checksum is right");
-        require((outer[2] << 8U | outer[3]) == parsed.l3_length + 20, "outer length is right");
+    const std::span<const std::uint8_t> outer(out.data() + parsed.l3, backend.outer_length);
+    if (backend.rewrite == Rewrite::tunnel_ipv4) {
+        require(
+            test::naive_checksum(outer.first(sizeof(Ipv4Header))) == 0, "outer checksum is right"
+        );
+        const int length = parsed.l3_length + backend.outer_length;
+        require((outer[2] << 8U | outer[3]) == length, "outer length is right");
+    } else if (backend.rewrite == Rewrite::tunnel_ipv6) {
+        const int payload =
+            parsed.l3_length + backend.outer_length - static_cast<int>(sizeof(Ipv6Header));
+        require(outer[0] >> 4U == 6, "outer version is right");
+        require((outer[4] << 8U | outer[5]) == payload, "outer length is right");
     }
 }
 
