@@ -10,7 +10,7 @@ well, so a backend that is up proves both directions.
 """
 
 from lab.daemons import Balancer, ServicePlan, configuration_text
-from lab.topology import BALANCER_ADDRESS, BALANCER_INTERFACE, ROUTER_ADDRESS, Topology
+from lab.topology import BALANCER_ADDRESS, BALANCER_INTERFACE, ROUTER_ADDRESS, Topology, as_ipv6
 
 EXCEPTION = "edge0-k"
 TAP = "nic0"
@@ -68,10 +68,13 @@ def wire(lab: Topology, interface: str = BALANCER_INTERFACE, tap: str = TAP) -> 
     _load_rules(lab, WIRE.format(interface=interface, tap=tap))
 
 
-def live_behind(lab: Topology) -> None:
-    """The node's address and default route, on the exception path's interface."""
+def live_behind(lab: Topology, *, ipv6: bool = False) -> None:
+    """The node's addresses and default routes, on the exception path's interface."""
     lab.balancer.add_address(EXCEPTION, f"{BALANCER_ADDRESS}/24")
     lab.balancer.ip("route", "add", "default", "via", ROUTER_ADDRESS)
+    if ipv6:
+        lab.balancer.add_address(EXCEPTION, f"{as_ipv6(BALANCER_ADDRESS)}/64")
+        lab.balancer.ip("route", "replace", "default", "via", as_ipv6(ROUTER_ADDRESS), "dev", EXCEPTION)
 
 
 def drops_of(balancer: Balancer) -> dict[str, int]:

@@ -2,7 +2,7 @@
 """A port that DPDK owns, and its kernel behind it (owned_port.py).
 
     client ── router ══ br0 ══ eth1 ── nic0 ─► worker ─► edge0-k: 10.0.1.2, the kernel's, with an nginx of its own
-                         ╠═══ web-1, web-2: 198.51.100.10 by ipip
+                         ╠═══ web-1, web-2: 198.51.100.10 and 2001:db8:100::10 by ipip
                          ╚═══ plain-1: 198.51.100.61 by nat
 """
 
@@ -14,13 +14,13 @@ from conservation import assert_conserved
 from lab.daemons import Balancer, ServicePlan
 from lab.measure import RunningLoad
 from lab.processes import wait_until
-from lab.topology import BALANCER_ADDRESS, VIP, BackendPlan
+from lab.topology import BALANCER_ADDRESS, VIP, BackendPlan, as_ipv6
 from lab.web import WebServer
 from owned_port import EXCEPTION, TAP, TAP_DEVICE, drops_of, live_behind, owned_port_text, wire
 
 MTU = 1500
-NAT_VIP, SOURCE = "198.51.100.61", "198.51.100.240"
-VIPS = (VIP, NAT_VIP)
+NAT_VIP, SOURCE, VIP_IPV6 = "198.51.100.61", "198.51.100.240", "2001:db8:100::10"
+VIPS = (VIP, NAT_VIP, VIP_IPV6)
 WEB = (BackendPlan("web-1", "10.0.1.11", 100), BackendPlan("web-2", "10.0.1.12", 100))
 PLAIN = BackendPlan("plain-1", "10.0.1.21", 100, plain=True)
 TOPOLOGY = {"backends": (*WEB, PLAIN), "nat_sources": (SOURCE,)}
@@ -28,6 +28,7 @@ IPERF_PORT = 5201
 NONE = '{ type = "none" }'
 SERVICES = [
     ServicePlan(backends=WEB),
+    ServicePlan(name="web6", vip=VIP_IPV6, backends=tuple(plan.by_ipv6() for plan in WEB)),
     ServicePlan(name="iperf", port=IPERF_PORT, backends=WEB[:1], probe=NONE),
     ServicePlan(name="shop", vip=NAT_VIP, forwarding="nat", backends=(PLAIN,)),
     ServicePlan(name="shop-iperf", vip=NAT_VIP, forwarding="nat", port=IPERF_PORT, backends=(PLAIN,), probe=NONE),
@@ -43,7 +44,7 @@ def node(lab):
     made.start_decapsulators()
     made.start_dataplane()
     wire(lab)
-    live_behind(lab)
+    live_behind(lab, ipv6=True)
     lab.web["node"] = WebServer("node", lab.balancer, lab.folder / "node")
     for host in (lab.servers["web-1"], lab.servers["plain-1"], lab.balancer):
         lab.start(f"iperf-{host.host}", host, ["iperf3", "-s", "-p", str(IPERF_PORT)])
@@ -55,7 +56,7 @@ def node(lab):
 def configured(node):
     node.start_controlplane()
     node.wait_in_step()
-    node.wait_all_in_force({("web", plan.name) for plan in WEB} | {("shop", PLAIN.name)})
+    node.wait_all_in_force({(name, plan.name) for name in ("web", "web6") for plan in WEB} | {("shop", PLAIN.name)})
     return node
 
 
@@ -75,17 +76,22 @@ def test_the_kernel_answers_before_there_is_a_configuration(lab, node):
 
 def test_backends_come_up_and_serve(lab, configured):
     neighbours = lab.balancer.ip("neighbour", "show", "dev", EXCEPTION)
-    for plan in (*WEB, PLAIN):
-        assert plan.address in neighbours, neighbours
+    neighbours += lab.balancer.ip("-6", "neighbour", "show", "dev", EXCEPTION)
+    for address in (*(plan.address for plan in (*WEB, PLAIN)), *(plan.address_ipv6 for plan in WEB)):
+        assert address in neighbours, neighbours
     for vip, names in ((VIP, {plan.name for plan in WEB}), (NAT_VIP, {PLAIN.name})):
         made = RunningLoad(lab, vip, requests=REQUESTS).wait(60)
         assert not made.failures(), made.failure_kinds()
         assert set(made.shares()) == names
+    said = lab.client.run("curl", "-sS", "-m", "10", "-H", "Connection: close", f"http://[{VIP_IPV6}]/?[1-40]", limit_s=60)
+    assert set(said.split()) == {plan.name for plan in WEB}
+    assert len(said.split()) == 40
 
 
 def test_both_live_beside_each_other(lab, configured):
     """The VIP is the workers', the node's own address the kernel's; what the kernel sends goes out as well."""
-    assert "3 received" in lab.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", VIP)
+    for address in (VIP, VIP_IPV6, as_ipv6(BALANCER_ADDRESS)):
+        assert "3 received" in lab.client.run("ping", "-c", "3", "-i", "0.2", "-W", "2", address)
     assert lab.client.run("curl", "-sS", "-m", "10", f"http://{BALANCER_ADDRESS}/").strip() == "node"
     said = lab.balancer.run("curl", "-sS", "-m", "10", "http://10.0.1.11/")
     assert said.strip() == "web-1", said

@@ -21,7 +21,7 @@ from lab.processes import wait_until
 from lab.topology import CLIENT_ADDRESSES, BackendPlan
 from owned_port import EXCEPTION, PACKET_MTU, close_eyes, drops_of, live_behind, owned_port_text, packet_device
 
-IPERF_PORT, SINK_PORT = 5201, 9999
+IPERF_PORT, SINK_PORT, CLOSED_PORT = 5201, 9999, 9998
 VIP = "198.51.100.61"
 VIPS = (VIP,)
 SOURCE = "198.51.100.240"
@@ -33,10 +33,27 @@ SERVICES = [
     ServicePlan(name="iperf", port=IPERF_PORT, **ONE),
     ServicePlan(name="iperf-udp", port=IPERF_PORT, protocol="udp", **ONE),
     ServicePlan(name="sink", port=SINK_PORT, protocol="udp", **ONE),
+    ServicePlan(name="closed", port=CLOSED_PORT, protocol="udp", **ONE),
 ]
 REQUESTS = 200
 PORTS = 64_512  # of one source towards one backend, of all workers
 SINK = f"import socket, time; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('', {SINK_PORT})); time.sleep(600)"
+
+REFUSED = 16
+ASK_CLOSED = f"""
+import socket
+refused = 0
+for _ in range({REFUSED}):
+    with socket.socket(type=socket.SOCK_DGRAM) as link:
+        link.settimeout(2)
+        link.connect(('{VIP}', {CLOSED_PORT}))
+        link.send(b'anybody?')
+        try:
+            link.recv(100)
+        except ConnectionRefusedError:
+            refused += 1
+print(refused)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +122,13 @@ def test_bulk_both_ways(lab, node, way):
     assert end["lost_packets"] == 0
     assert not drops_of(node)
     assert node.cli_json("stats")["totals"]["handed_over"] > before
+
+
+def test_a_servers_icmp_error_finds_its_client_from_either_worker(lab, node):
+    """It is spread by addresses alone, so for half of the flows by the wrong worker, and quotes a port of ours."""
+    lab.servers["plain-1"].sysctl("net.ipv4.icmp_ratelimit", "0")
+    assert int(lab.client.run(sys.executable, "-c", ASK_CLOSED, limit_s=40)) == REFUSED
+    assert not drops_of(node)
 
 
 def test_ports_run_out_as_a_named_drop_and_a_gauge(lab, node):
