@@ -66,7 +66,7 @@ std::optional<Verdict> check_size(
     constexpr std::uint32_t message_headers = sizeof(Ipv6Header) + sizeof(IcmpHeader);
     const bool fits =
         packet.headroom >= message_headers && packet.length > parsed.l3 + message_headers;
-    if (fits && worker.too_big_budget.take(now)) {
+    if (fits && may_be_told(packet, parsed) && worker.too_big_budget.take(now)) {
         return answer_too_big(packet, parsed, worker.ports[packet.rx_port.value], mtu);
     }
     return drop(DropReason::too_big);

@@ -35,7 +35,7 @@ bool handle_too_big(
     constexpr std::uint32_t message_headers = sizeof(Ipv6Header) + sizeof(IcmpHeader);
     const bool fits = packet.headroom >= message_headers && mtu > backend.outer_length &&
                       packet.length > parsed.l3 + message_headers;
-    if (fits && worker.too_big_budget.take(now)) {
+    if (fits && may_be_told(packet, parsed) && worker.too_big_budget.take(now)) {
         const auto inner_mtu = static_cast<std::uint16_t>(mtu - backend.outer_length);
         verdict = answer_too_big(packet, parsed, worker.ports[packet.rx_port.value], inner_mtu);
     } else {

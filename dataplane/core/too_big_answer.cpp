@@ -2,6 +2,8 @@
 #include "dataplane/core/too_big_answer.hpp"
 
 #include "dataplane/core/headers.hpp"
+#include "dataplane/core/path_mtu.hpp"
+#include "dataplane/core/quoted_packet.hpp"
 #include "dataplane/core/turn_around.hpp"
 
 #include <algorithm>
@@ -13,6 +15,7 @@ namespace {
 constexpr std::uint32_t most_bytes_ipv4 = 576;  // RFC 1812 4.3.2.3
 constexpr std::uint32_t most_bytes_ipv6 = 1280; // RFC 4443 3.2
 constexpr std::uint8_t message_ttl = 64;
+constexpr std::uint16_t least_mtu_ipv6 = PathMtuTable::least_ipv6;
 
 // Writes the message's headers before `quoted`. The quoted bytes begin there and are not moved.
 void write_ipv4(std::uint8_t* quoted, std::uint32_t length, std::uint16_t mtu) {
@@ -87,6 +90,18 @@ std::pair<IpAddress, IpAddress> addresses_of(const std::uint8_t* bytes, Family f
 
 } // namespace
 
+bool may_be_told(const Packet& packet, const ParsedPacket& parsed) {
+    const bool ipv4 = parsed.kind == PacketKind::ipv4;
+    if (ipv4 ? parsed.later_fragment : parsed.l3_length <= least_mtu_ipv6) {
+        return false;
+    }
+    if (parsed.later_fragment || parsed.protocol != (ipv4 ? protocol_icmp : protocol_icmpv6)) {
+        return true;
+    }
+    const std::uint8_t type = header_at<IcmpHeader>(packet.data + parsed.l4).type;
+    return !(ipv4 ? is_icmpv4_error(type) : is_icmpv6_error(type));
+}
+
 Verdict answer_quoted_too_big(
     Packet& packet,
     std::uint8_t l3,
@@ -110,7 +125,7 @@ Verdict answer_quoted_too_big(
     if (ipv4) {
         write_ipv4(quoted, length, mtu);
     } else {
-        write_ipv6(quoted, length, mtu);
+        write_ipv6(quoted, length, std::max(mtu, least_mtu_ipv6));
     }
     return turn_around(packet, port);
 }

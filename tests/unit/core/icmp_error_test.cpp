@@ -184,19 +184,27 @@ protected:
         auto builder = PacketBuilder::tcp()
                            .from(six ? client6 : "192.0.2.1", 9)
                            .to(six ? vip6 : vip)
-                           .payload(1000);
+                           .payload(six ? 1300 : 1000);
         if (!six) {
             builder.dont_fragment();
         }
         rig.send(builder.build());
         return rig.sent[0];
     }
+
+    static constexpr const char* tunnel_source = "10.0.0.1";
+
+    // What becomes of "fragmentation needed" about the tunnel packet in which `inner` leaves.
+    Verdict complain_about(const Bytes& inner, std::uint16_t mtu = 900) {
+        rig.send(inner);
+        return rig.send(error_about(Bytes(rig.sent[0]), "10.9.9.9", tunnel_source, 3, 4, 500, mtu));
+    }
 };
 
 TEST_F(TunnelErrorTest, TooBigLowersTheMtuAndTellsTheClient) {
     for (const bool six : {false, true}) {
         const Bytes lost = tunnelled(six);
-        const std::uint16_t mtu = six ? 1300 : 900;
+        const std::uint16_t mtu = six ? 1350 : 900;
         const Bytes error =
             six ? error_about(lost, "2001:db8:9::9", "2001:db8:f::1", 2, 0, 500, mtu)
                 : error_about(lost, "10.9.9.9", "10.0.0.1", 3, 4, 500, mtu);
@@ -228,6 +236,81 @@ TEST_F(TunnelErrorTest, TooBigLowersTheMtuAndTellsTheClient) {
     EXPECT_EQ(rig.send(large).kind, VerdictKind::reply);
     rig.pass_seconds(604);
     EXPECT_EQ(rig.send(large).kind, VerdictKind::forward) << "forgotten after ten minutes";
+}
+
+// RFC 1191: only who asked for it by DF is told. The next such packet is cut.
+TEST_F(TunnelErrorTest, WhoMayBeCutIsNotTold) {
+    const Bytes soft = PacketBuilder::tcp().from("192.0.2.1", 9).to(vip).payload(1000).build();
+    EXPECT_EQ(complain_about(soft).reason, DropReason::tunnel_error);
+    const Verdict verdict = rig.send(soft);
+    EXPECT_EQ(verdict.kind, VerdictKind::forward);
+    EXPECT_EQ(verdict.cut_mtu, 900);
+}
+
+TEST_F(TunnelErrorTest, NobodyIsToldOfAnIcmpErrorOrOfWhatFits) {
+    Bytes hard = error_about(answer(9, 1000), "203.0.113.9", vip, 3, 4, 1200);
+    hard[20] = 0x40; // DF
+    const std::span<std::uint8_t> header(hard.data() + 14, 20);
+    header[10] = header[11] = 0;
+    const std::uint16_t checksum = test::naive_checksum(header);
+    header[10] = static_cast<std::uint8_t>(checksum >> 8U);
+    header[11] = static_cast<std::uint8_t>(checksum & 0xffU);
+    EXPECT_EQ(complain_about(hard).reason, DropReason::tunnel_error);
+    const Bytes small =
+        PacketBuilder::tcp().from("192.0.2.1", 9).to(vip).dont_fragment().payload(100).build();
+    EXPECT_EQ(complain_about(small, 890).reason, DropReason::tunnel_error);
+}
+
+// No IPv6 sender believes less than 1,280 (RFC 8201 4), so that is what it is told.
+TEST_F(TunnelErrorTest, AnIpv6ClientIsToldOf1280AtLeast) {
+    const Bytes lost = tunnelled(true);
+    ASSERT_EQ(
+        rig.send(error_about(lost, "2001:db8:9::9", "2001:db8:f::1", 2, 0, 500, 1290)).kind,
+        VerdictKind::reply
+    );
+    const std::uint8_t* const icmp = rig.sent[0].data() + 14 + 40;
+    EXPECT_EQ(icmp[6] << 8U | icmp[7], 1280);
+    const auto of = [](std::size_t payload) {
+        return PacketBuilder::tcp().from(client6, 9).to(vip6).payload(payload).build();
+    };
+    EXPECT_EQ(rig.send(of(1300)).kind, VerdictKind::reply);
+    EXPECT_EQ(rig.send(of(1220)).reason, DropReason::too_big) << "1,280 bytes cannot be fewer";
+}
+
+// Services of one backend address, each with a tunnel of its own: the quoted packet says whose.
+TEST_F(TunnelErrorTest, TheTunnelIsFoundByWhatIsQuoted) {
+    std::vector<ServiceSpec> services;
+    std::uint16_t port = 100;
+    for (const Forwarding forwarding : {Forwarding::ipip, Forwarding::gre, Forwarding::gue}) {
+        for (const char* address : {vip6, vip}) {
+            auto one = test::service(address, {test::backend("10.0.1.1", port)}, port);
+            one.forwarding = forwarding;
+            services.push_back(one);
+            ++port;
+        }
+    }
+    DesiredState other = test::desired(services, 2);
+    other.tunnel_sources.ipv6 = state.tunnel_sources.ipv6;
+    rig.use(other);
+    for (std::uint16_t i = 0; i < services.size(); ++i) {
+        const bool six = !services[i].key.vip.is_ipv4();
+        auto builder = PacketBuilder::tcp()
+                           .from(six ? client6 : "192.0.2.1", 9)
+                           .to(six ? vip6 : vip, services[i].key.port)
+                           .payload(1300);
+        if (!six) {
+            builder.dont_fragment();
+        }
+        const Bytes inner = builder.build();
+        const auto mtu = static_cast<std::uint16_t>(1330 - i); // each a lower one
+        ASSERT_EQ(rig.send(inner).kind, i == 0 ? VerdictKind::forward : VerdictKind::reply);
+        rig.worker.path_mtus.forget();
+        ASSERT_EQ(complain_about(inner, mtu).kind, VerdictKind::reply) << i;
+        const std::size_t quoted = 14 + (six ? 40U : 20U) + 8;
+        EXPECT_TRUE(std::equal(
+            rig.sent[0].begin() + static_cast<long>(quoted), rig.sent[0].end(), inner.begin() + 14
+        )) << i;
+    }
 }
 
 TEST_F(TunnelErrorTest, WithoutTheInnerHeaderOnlyTheMtuIsNoted) {

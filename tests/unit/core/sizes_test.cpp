@@ -81,6 +81,27 @@ TEST_F(SizesTest, MessagesAreLimited) {
     EXPECT_EQ(rig.send(big).kind, VerdictKind::reply);
 }
 
+// RFC 1122 3.2.2: never about an ICMP error, nor about a fragment but the first.
+TEST_F(SizesTest, NoErrorAnswersAnErrorOrALaterFragment) {
+    use(Forwarding::l2dsr, "10.0.1.1");
+    rig.ports[0].mtu = 600;
+    auto answered = PacketBuilder::tcp().from(vip, 80).to("192.0.2.1", 9).payload(700).build();
+    answered.erase(answered.begin(), answered.begin() + 14);
+    auto error = PacketBuilder::icmp().to(vip).dont_fragment().icmp_type(3, 4).payload(answered);
+    EXPECT_EQ(rig.send(error.build()).reason, DropReason::too_big);
+
+    const auto part = [](std::uint16_t offset) {
+        auto builder = offset == 0 ? PacketBuilder::tcp() : PacketBuilder::ip_protocol(6);
+        const unsigned field = offset | Ipv4Header::dont_fragment;
+        return builder.to(vip)
+            .fragment(static_cast<std::uint16_t>(field), true)
+            .payload(640)
+            .build();
+    };
+    EXPECT_EQ(rig.send(part(0)).kind, VerdictKind::reply);
+    EXPECT_EQ(rig.send(part(80)).reason, DropReason::too_big);
+}
+
 TEST_F(SizesTest, NobodyIsToldWhoMustNotBe) {
     use(Forwarding::ipip);
     for (const char* source : {"0.0.0.0", "224.0.0.1", "255.255.255.255", "127.0.0.1", vip}) {
