@@ -122,6 +122,8 @@ Verdict answer_quoted_too_big(
     length = std::min(length, (ipv4 ? most_bytes_ipv4 : most_bytes_ipv6) - headers);
     // Layer 2 first: the message's headers may take its place.
     rebuild_frame(packet, l3, quoted - headers, headers + length);
+    // Around a packet of one family there may have been a tunnel over the other.
+    write_header(packet.data + l3 - sizeof(Be16), ipv4 ? ethertype_ipv4 : ethertype_ipv6);
     if (ipv4) {
         write_ipv4(quoted, length, mtu);
     } else {

@@ -306,6 +306,7 @@ TEST_F(TunnelErrorTest, TheTunnelIsFoundByWhatIsQuoted) {
         ASSERT_EQ(rig.send(inner).kind, i == 0 ? VerdictKind::forward : VerdictKind::reply);
         rig.worker.path_mtus.forget();
         ASSERT_EQ(complain_about(inner, mtu).kind, VerdictKind::reply) << i;
+        EXPECT_EQ(rig.sent[0][12], six ? 0x86 : 0x08) << "the tunnel was over IPv4";
         const std::size_t quoted = 14 + (six ? 40U : 20U) + 8;
         EXPECT_TRUE(std::equal(
             rig.sent[0].begin() + static_cast<long>(quoted), rig.sent[0].end(), inner.begin() + 14
