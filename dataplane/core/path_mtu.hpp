@@ -4,12 +4,13 @@
 //
 // Thread rule: any worker writes, any worker reads, each entry one relaxed word. Two routers'
 // messages that cross leave one of the two values; the next packet that does not fit brings the
-// other one back.
+// other one back. Coarse time wraps: what is old must be forgotten by expire() before it looks new.
 #pragma once
 
 #include "dataplane/core/flow_table.hpp"
 #include "dataplane/core/identity.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -36,10 +37,22 @@ public:
     /// 65535 if nothing smaller is known.
     [[nodiscard]] std::uint16_t load(BackendId backend, CoarseTime now) const {
         const std::uint32_t word = words_[backend.value].load(std::memory_order_relaxed);
-        const CoarseTime heard{static_cast<std::uint16_t>(word & CoarseTime::mask)};
-        const bool known =
-            word != 0 && now.since(heard) <= lifetime_s / CoarseTime::seconds_per_tick;
-        return known ? static_cast<std::uint16_t>(word >> 16U) : UINT16_MAX;
+        return is_known(word, now) ? static_cast<std::uint16_t>(word >> 16U) : UINT16_MAX;
+    }
+
+    /// Forgets what is too old among the next `count` entries; the workers take turns.
+    void expire(CoarseTime now, std::size_t count) {
+        count = std::min(count, words_.size());
+        const std::uint32_t begin =
+            next_.fetch_add(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
+        for (std::size_t i = 0; i < count; ++i) {
+            std::atomic<std::uint32_t>& entry = words_[(begin + i) % words_.size()];
+            std::uint32_t word = entry.load(std::memory_order_relaxed);
+            if (word != 0 && !is_known(word, now)) {
+                // Unless another worker has just heard anew.
+                entry.compare_exchange_strong(word, 0, std::memory_order_relaxed);
+            }
+        }
     }
 
     /// REQUIRES: no worker runs.
@@ -50,7 +63,13 @@ public:
     }
 
 private:
+    [[nodiscard]] static bool is_known(std::uint32_t word, CoarseTime now) {
+        const CoarseTime heard{static_cast<std::uint16_t>(word & CoarseTime::mask)};
+        return word != 0 && now.since(heard) <= lifetime_s / CoarseTime::seconds_per_tick;
+    }
+
     std::array<std::atomic<std::uint32_t>, max_backends> words_{};
+    std::atomic<std::uint32_t> next_{0}; ///< that expire() looks at; max_backends divides its wrap
 };
 
 } // namespace penstock

@@ -232,10 +232,11 @@ void expire_flows(
     });
     worker.stats.worker->flows_expired.add(erased);
 
-    // As large a part of the NAT table.
+    // As large a part of the other tables.
     const std::size_t all = std::max<std::size_t>(1, worker.flows.bucket_count());
-    const std::size_t nat_flows = worker.nat->flows.capacity();
-    expire_nat(worker, *snapshot, now, ((buckets * nat_flows) + all - 1) / all);
+    const auto part_of = [&](std::size_t entries) { return ((buckets * entries) + all - 1) / all; };
+    expire_nat(worker, *snapshot, now, part_of(worker.nat->flows.capacity()));
+    worker.path_mtus.expire(now, part_of(max_backends));
     worker.stats.worker->flows.set(worker.flows.size());
 }
 

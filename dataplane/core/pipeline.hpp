@@ -61,7 +61,7 @@ void process_burst(
 
 /// Forgets flows idle for longer than their timeout, in the next part of the table, and datagrams
 /// that took too long; call it at every housekeeping. Looks at no more than `buckets` buckets of
-/// each, and at as large a part of the NAT table.
+/// each, and at as large a part of the NAT table and of the path MTUs.
 void expire_flows(
     WorkerContext& worker, const Snapshot* snapshot, CoarseTime now, std::size_t buckets
 );

@@ -314,6 +314,18 @@ TEST_F(TunnelErrorTest, TheTunnelIsFoundByWhatIsQuoted) {
     }
 }
 
+// Coarse time wraps after 8,192 s.
+TEST_F(TunnelErrorTest, AnOldMtuDoesNotComeBackWithTheWrap) {
+    const Bytes large =
+        PacketBuilder::tcp().from("192.0.2.1", 9).to(vip).dont_fragment().payload(1000).build();
+    ASSERT_EQ(complain_about(large).kind, VerdictKind::reply);
+    for (int i = 0; i < 4; ++i) {
+        rig.pass_seconds(8192 / 4);
+        rig.expire();
+    }
+    EXPECT_EQ(rig.send(large).kind, VerdictKind::forward);
+}
+
 TEST_F(TunnelErrorTest, WithoutTheInnerHeaderOnlyTheMtuIsNoted) {
     const Bytes lost = tunnelled(false);
     const Verdict verdict = rig.send(error_about(lost, "10.9.9.9", "10.0.0.1", 3, 4, 28, 900));
