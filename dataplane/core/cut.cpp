@@ -52,6 +52,17 @@ std::uint32_t Cutter::length(std::uint32_t index) const {
     return inner_at_ + header_length_ + data_length(index);
 }
 
+std::uint32_t Cutter::length_present(std::uint32_t index) const {
+    std::size_t total = 0;
+    for (const std::span<const std::uint8_t> segment : segments_) {
+        total += segment.size();
+    }
+    const std::uint32_t headers = inner_at_ + header_length_;
+    const std::size_t begin = std::size_t{headers} + (std::size_t{index} * data_per_piece_);
+    const std::size_t data = total > begin ? total - begin : 0;
+    return headers + static_cast<std::uint32_t>(std::min<std::size_t>(data, data_length(index)));
+}
+
 void Cutter::copy(std::uint32_t offset, std::span<std::uint8_t> out) const {
     for (const std::span<const std::uint8_t> segment : segments_) {
         if (out.empty()) {

@@ -18,6 +18,10 @@
 
 namespace penstock {
 
+/// Pieces that a packet is cut into, at most, or it is dropped as too_big: 64 KiB in pieces of 576
+/// bytes with room for a few headers.
+inline constexpr std::uint32_t max_pieces = 160;
+
 /// A packet with verdict forward and a cut_mtu, as the pipeline left it. Its bytes may lie in
 /// several segments; the headers lie in the first.
 class Cutter {
@@ -37,7 +41,11 @@ public:
     /// Bytes of piece `index`, with all headers. REQUIRES: index < count().
     [[nodiscard]] std::uint32_t length(std::uint32_t index) const;
 
-    /// Writes piece `index` to `out`. REQUIRES: out.size() == length(index).
+    /// Bytes of piece `index` that can be written truly: fewer than length() if the segments lack the
+    /// frame's end, as those of a capture may. REQUIRES: index < count().
+    [[nodiscard]] std::uint32_t length_present(std::uint32_t index) const;
+
+    /// Writes piece `index` to `out`; what is not present stays as it is there. REQUIRES: out.size() == length(index).
     void write(std::uint32_t index, std::span<std::uint8_t> out) const;
 
 private:

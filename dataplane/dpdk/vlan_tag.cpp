@@ -1,43 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/dpdk/vlan_tag.hpp"
 
-#include "dataplane/core/headers.hpp"
+#include "dataplane/core/port_vlan.hpp"
 
-#include <cstring>
 #include <rte_mbuf.h>
 
 namespace penstock {
 
-namespace {
-
-constexpr std::size_t addresses_bytes = 2 * sizeof(MacAddress);
-constexpr std::uint16_t id_mask = 0x0fff;
-
-} // namespace
-
 bool strip_tag(rte_mbuf& packet, std::uint16_t vlan) {
-    if (packet.data_len < sizeof(EthernetHeader) + sizeof(VlanTag)) {
-        return false;
-    }
     auto* const bytes = rte_pktmbuf_mtod(&packet, std::uint8_t*);
-    const auto type = read_header<Be16>(bytes + addresses_bytes);
-    const auto control = read_header<Be16>(bytes + sizeof(EthernetHeader));
-    if (type != ethertype_vlan || (control.host() & id_mask) != vlan) {
+    if (!has_port_tag({bytes, packet.data_len}, vlan)) {
         return false;
     }
-    std::memmove(bytes + sizeof(VlanTag), bytes, addresses_bytes);
-    return ::rte_pktmbuf_adj(&packet, sizeof(VlanTag)) != nullptr;
+    cover_port_tag(bytes);
+    return ::rte_pktmbuf_adj(&packet, port_tag_bytes) != nullptr;
 }
 
 bool insert_tag(rte_mbuf& packet, std::uint16_t vlan) {
-    char* const front = ::rte_pktmbuf_prepend(&packet, sizeof(VlanTag));
+    char* const front = ::rte_pktmbuf_prepend(&packet, port_tag_bytes);
     if (front == nullptr) {
         return false;
     }
-    auto* const bytes = reinterpret_cast<std::uint8_t*>(front);
-    std::memmove(bytes, bytes + sizeof(VlanTag), addresses_bytes);
-    write_header(bytes + addresses_bytes, ethertype_vlan);
-    write_header(bytes + sizeof(EthernetHeader), Be16::from_host(vlan));
+    put_port_tag(reinterpret_cast<std::uint8_t*>(front), vlan);
     return true;
 }
 

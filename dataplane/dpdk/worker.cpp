@@ -26,9 +26,7 @@ constexpr std::uint64_t sweep_period_us = 60'000'000;
 // ... but no housekeeping looks at more than this, some 10 µs of cache misses: time lost in a stall
 // is made up for in small steps.
 constexpr std::size_t sweep_buckets_most = 128;
-// 64 KiB in buffers of 2 KiB, and in pieces of 576 bytes with room for a few headers.
-constexpr std::size_t max_cut_segments = 40;
-constexpr std::size_t max_pieces = 160;
+constexpr std::size_t max_cut_segments = 40; // 64 KiB in buffers of 2 KiB
 
 // Coarse: a read of the vDSO page whatever the clock source; 4 ms of error do not matter here.
 std::uint64_t coarse_monotonic_ns() {

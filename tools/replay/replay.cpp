@@ -6,6 +6,7 @@
 #include "tools/replay/capture.hpp"
 #include "tools/replay/report.hpp"
 
+#include <deque>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -44,7 +45,16 @@ std::expected<std::unique_ptr<Replayer>, Refusal> make_replayer(
     return replayer;
 }
 
-// Both ends of the replay and what lies between.
+// A frame of which something is still to be told: it waits for its verdict, or for an earlier frame
+// that does.
+struct Pending {
+    FrameNote note;
+    std::optional<Outcome> outcome;
+    std::optional<Outcome> other;
+};
+
+// Both ends of the replay and what lies between. Frames that are held back make those after them
+// wait, for the report is in the order of the capture: those of a few seconds at most.
 class Run {
 public:
     [[nodiscard]] std::expected<void, Refusal> open(const ReplayRequest& request);
@@ -53,8 +63,12 @@ public:
 
 private:
     void process();
-    void
-    take(std::uint64_t index, const Frame& frame, const Outcome& outcome, const Outcome* other);
+    template <typename Step>
+    void decide(Step&& step);
+    void take(std::optional<Outcome> Pending::* place);
+    void send(Outcome& outcome);
+    void tell_pending();
+    void tell(const Pending& frame);
 
     std::unique_ptr<Replayer> replayer_;
     std::unique_ptr<Replayer> other_;
@@ -62,8 +76,9 @@ private:
     std::optional<CaptureWriter> out_;
     std::optional<Report> report_;
     Batch batch_;
-    std::vector<Outcome> outcomes_{batch_packets};
-    std::vector<Outcome> other_outcomes_{batch_packets};
+    std::vector<Outcome> decided_;
+    std::deque<Pending> pending_;
+    std::uint64_t told_ = 0; ///< frames before pending_
     std::uint64_t packets_ = 0;
     Summary summary_;
 };
@@ -102,39 +117,78 @@ std::expected<void, Refusal> Run::open(const ReplayRequest& request) {
                                   : keep(report_, Report::create(request.report));
 }
 
-void Run::take(
-    std::uint64_t index, const Frame& frame, const Outcome& outcome, const Outcome* other
-) {
+void Run::tell(const Pending& frame) {
+    const Outcome& outcome = *frame.outcome;
     const NamedVerdict named{outcome.verdict, replayer_->destination(outcome.verdict)};
-    if (out_ && outcome.sent_length > 0) {
-        out_->write(frame.time_ns, outcome.sent, outcome.sent_length);
-    }
-    if (other == nullptr) {
-        summary_.add(frame, named);
+    const std::uint64_t index = told_ + 1;
+    if (!other_) {
+        summary_.add(frame.note, named);
         if (report_) {
-            report_->add(index, frame.time_ns, named, nullptr, false);
+            report_->add(index, frame.note.time_ns, named, nullptr, false);
         }
         return;
     }
-    const NamedVerdict compared{other->verdict, other_->destination(other->verdict)};
-    const bool changed = differs(*replayer_, outcome, *other_, *other);
-    summary_.compare(frame, named, compared, changed);
+    const Outcome& other = *frame.other;
+    const NamedVerdict compared{other.verdict, other_->destination(other.verdict)};
+    const bool changed = differs(*replayer_, outcome, *other_, other);
+    summary_.compare(frame.note, named, compared, changed);
     if (report_) {
-        report_->add(index, frame.time_ns, named, &compared, changed);
+        report_->add(index, frame.note.time_ns, named, &compared, changed);
     }
 }
 
+void Run::tell_pending() {
+    while (!pending_.empty() && pending_.front().outcome && (!other_ || pending_.front().other)) {
+        tell(pending_.front());
+        pending_.pop_front();
+        ++told_;
+    }
+}
+
+void Run::send(Outcome& outcome) {
+    for (const Outcome::Sent& sent : outcome.sent) {
+        if (out_) {
+            out_->write(outcome.time_ns, sent.bytes, sent.length);
+        }
+    }
+    if (!other_) {
+        outcome.sent.clear(); // nothing will be compared with it
+    }
+}
+
+void Run::take(std::optional<Outcome> Pending::* place) {
+    for (Outcome& outcome : decided_) {
+        const std::size_t at = outcome.index - told_;
+        pending_[at].*place = std::move(outcome);
+    }
+    decided_.clear();
+}
+
 void Run::process() {
-    const std::size_t count = batch_.frames.size();
-    replayer_->process(batch_.frames, std::span(outcomes_).first(count));
-    if (other_) {
-        other_->process(batch_.frames, std::span(other_outcomes_).first(count));
+    for (const Frame& frame : batch_.frames) {
+        FrameNote note{.time_ns = frame.time_ns, .length = frame.length, .flow = {}};
+        if (other_) {
+            note.flow = flow_of(frame);
+        }
+        pending_.push_back({.note = note, .outcome = {}, .other = {}});
     }
-    for (std::size_t i = 0; i < count; ++i) {
-        const Outcome* const other = other_ ? &other_outcomes_[i] : nullptr;
-        take(++packets_, batch_.frames[i], outcomes_[i], other);
-    }
+    packets_ += batch_.frames.size();
+    decide([this](Replayer& replayer) { replayer.process(batch_.frames, decided_); });
     batch_.clear();
+}
+
+template <typename Step>
+void Run::decide(Step&& step) {
+    step(*replayer_);
+    for (Outcome& outcome : decided_) {
+        send(outcome);
+    }
+    take(&Pending::outcome);
+    if (other_) {
+        step(*other_);
+        take(&Pending::other);
+    }
+    tell_pending();
 }
 
 std::expected<void, Refusal> Run::read_all(const ReplayRequest& request) {
@@ -153,6 +207,7 @@ std::expected<void, Refusal> Run::read_all(const ReplayRequest& request) {
             }
         }
         if (!*packet) {
+            decide([this](Replayer& replayer) { replayer.finish(decided_); });
             return {};
         }
     }
@@ -193,22 +248,24 @@ bool same_key(const auto* a, const auto* b) {
     return a == nullptr || b == nullptr ? a == b : *a == *b;
 }
 
-// A frame without what only says how many left before it: identification and checksum of the first
+// Frames without what only says how many left before them: identification and checksum of the first
 // IPv4 header.
-std::vector<std::uint8_t> without_sequence(const Outcome& outcome) {
-    std::vector<std::uint8_t> bytes = outcome.sent;
-    const ParsedPacket parsed = parse_packet(Packet{
-        .data = bytes.data(),
-        .length = static_cast<std::uint32_t>(bytes.size()),
-        .total_length = outcome.sent_length,
-    });
-    if (parsed.kind == PacketKind::ipv4) {
-        auto ip = header_at<Ipv4Header>(bytes.data() + parsed.l3);
-        ip.id = {0};
-        ip.checksum = {0};
-        write_header(bytes.data() + parsed.l3, ip);
+std::vector<Outcome::Sent> without_sequence(const Outcome& outcome) {
+    std::vector<Outcome::Sent> frames = outcome.sent;
+    for (Outcome::Sent& frame : frames) {
+        const ParsedPacket parsed = parse_packet(Packet{
+            .data = frame.bytes.data(),
+            .length = static_cast<std::uint32_t>(frame.bytes.size()),
+            .total_length = frame.length,
+        });
+        if (parsed.kind == PacketKind::ipv4) {
+            auto ip = header_at<Ipv4Header>(frame.bytes.data() + parsed.l3);
+            ip.id = {0};
+            ip.checksum = {0};
+            write_header(frame.bytes.data() + parsed.l3, ip);
+        }
     }
-    return bytes;
+    return frames;
 }
 
 } // namespace

@@ -5,7 +5,8 @@
 //   in.pcap ─► CaptureReader ─► Replayer ─► out.pcap, report.json, Summary
 //                          └──► Replayer (the other configuration) ──► what would move
 //
-// Thread rule: one call at a time. Bounded memory, whatever the capture.
+// Thread rule: one call at a time. Memory does not grow with the capture, but with what comes in it
+// while a fragment is held back: four seconds at most (dataplane/core/fragments.hpp).
 #pragma once
 
 #include "controlplane/config/configuration.hpp"

@@ -11,7 +11,7 @@
 namespace penstock::replay {
 namespace {
 
-constexpr std::uint16_t headroom = 128; // as DPDK's buffers have
+constexpr std::uint64_t ns_per_ms = 1'000'000;
 constexpr std::uint16_t default_mtu = 1500;
 constexpr std::string_view default_tunnel_source_ipv4 = "192.0.0.8"; // RFC 7600
 constexpr std::string_view default_tunnel_source_ipv6 = "100::8";    // RFC 6666: discarded anywhere
@@ -66,33 +66,40 @@ Replayer::Replayer(const config::Configuration& configuration, const Settings& s
       table_(table_bytes_for(configuration, settings.flows)),
       ports_(make_ports(configuration)),
       worker_(table_.span(), ports_),
+      desired_(config::to_desired_state(configuration, settings.flow_hash_key, 1)),
       services_(max_services),
-      backends_(max_backends) {}
-
-std::expected<std::unique_ptr<Replayer>, Refusal>
-Replayer::create(const config::Configuration& configuration, const Settings& settings) {
-    std::unique_ptr<Replayer> replayer(new Replayer(configuration, settings));
-    if (auto compiled = replayer->compile(configuration); !compiled) {
-        return std::unexpected(std::move(compiled.error()));
+      backends_(max_backends) {
+    if (!desired_.tunnel_sources.ipv4) {
+        desired_.tunnel_sources.ipv4 = IpPrefix::parse(default_tunnel_source_ipv4);
     }
-    replayer->resolve_next_hops(configuration);
-    return replayer;
-}
-
-std::expected<void, Refusal> Replayer::compile(const config::Configuration& configuration) {
-    DesiredState desired = config::to_desired_state(configuration, settings_.flow_hash_key, 1);
-    if (!desired.tunnel_sources.ipv4) {
-        desired.tunnel_sources.ipv4 = IpPrefix::parse(default_tunnel_source_ipv4);
+    if (!desired_.tunnel_sources.ipv6) {
+        desired_.tunnel_sources.ipv6 = IpPrefix::parse(default_tunnel_source_ipv6);
     }
-    if (!desired.tunnel_sources.ipv6) {
-        desired.tunnel_sources.ipv6 = IpPrefix::parse(default_tunnel_source_ipv6);
-    }
-    for (ServiceSpec& service : desired.services) {
+    for (ServiceSpec& service : desired_.services) {
         for (BackendSpec& backend : service.backends) {
             backend.health = Health::up;
         }
     }
-    auto compiled = compile_snapshot(desired, ids_, nullptr);
+    std::vector<std::uint16_t> vlans;
+    for (const config::PortConfig& port : configuration.dataplane.ports) {
+        vlans.push_back(port.vlan.value_or(0));
+    }
+    worker_.set_vlans(std::move(vlans));
+}
+
+std::expected<std::unique_ptr<Replayer>, Refusal>
+Replayer::create(const config::Configuration& configuration, const Settings& settings) {
+    std::unique_ptr<Replayer> replayer(new Replayer(configuration, settings));
+    if (auto compiled = replayer->compile(); !compiled) {
+        return std::unexpected(std::move(compiled.error()));
+    }
+    replayer->note_names();
+    replayer->resolve_next_hops(configuration);
+    return replayer;
+}
+
+std::expected<void, Refusal> Replayer::compile() {
+    auto compiled = compile_snapshot(desired_, ids_, snapshot_.get());
     if (!compiled) {
         CompileError& error = compiled.error();
         return std::unexpected(
@@ -100,13 +107,16 @@ std::expected<void, Refusal> Replayer::compile(const config::Configuration& conf
         );
     }
     snapshot_ = std::move(*compiled);
-    for (const ServiceSpec& service : desired.services) {
+    return {};
+}
+
+void Replayer::note_names() {
+    for (const ServiceSpec& service : desired_.services) {
         services_[ids_.service(service.key).value] = {service.key, service.name};
         for (const BackendSpec& backend : service.backends) {
             backends_[ids_.backend(service.key, backend.key).value] = {backend.key, backend.name};
         }
     }
-    return {};
 }
 
 void Replayer::resolve_next_hops(const config::Configuration& configuration) {
@@ -123,89 +133,80 @@ void Replayer::resolve_next_hops(const config::Configuration& configuration) {
     }
 }
 
-void Replayer::forget_flows() {
-    FlowTable& flows = worker_.flows();
-    flows.sweep(flows.bucket_count(), [this](const FlowEntry& entry) {
-        worker_.context().stats.backends[entry.backend.value].flows.subtract(1);
-        return true;
-    });
-    worker_.context().stats.worker->flows.set(flows.size());
-}
-
 void Replayer::forget() {
     worker_.forget();
-    now_s_ = 0;
+    frames_ = 0;
+    last_time_ns_ = 0;
 }
 
-void Replayer::pass_time(std::uint64_t time_ns) {
-    const std::uint64_t then_s = now_s_;
-    now_s_ = std::max(now_s_, time_ns / ns_per_s); // a capture that was merged may go back
-    if (now_s_ / CoarseTime::seconds_per_tick == then_s / CoarseTime::seconds_per_tick ||
-        worker_.flows().size() == 0) {
-        return;
+bool Replayer::set_health(std::string_view service, std::string_view backend, Health health) {
+    const auto found = std::ranges::find(desired_.services, service, &ServiceSpec::name);
+    if (found == desired_.services.end()) {
+        return false;
     }
-    // Coarse time wraps: after a gap longer than every timeout it cannot tell what is old.
-    if (now_s_ - then_s > max_flow_timeout_s) {
-        forget_flows();
-    } else {
-        const CoarseTime now = CoarseTime::from_seconds(now_s_);
-        expire_flows(worker_.context(), snapshot_.get(), now, worker_.flows().bucket_count());
+    const auto server = std::ranges::find(found->backends, backend, &BackendSpec::name);
+    if (server == found->backends.end()) {
+        return false;
+    }
+    server->health = health;
+    return compile().has_value();
+}
+
+// A burst has one time: it ends where the next tick begins.
+std::size_t Replayer::burst_length(std::span<const Frame> frames) const {
+    constexpr std::uint64_t ns_per_tick = CoarseTime::seconds_per_tick * ns_per_s;
+    const std::size_t most = settings_.flows == FlowKeeping::fresh ? 1 : settings_.burst;
+    const std::uint64_t now_ns = std::max(worker_.now_ms() * ns_per_ms, frames.front().time_ns);
+    std::size_t count = 1;
+    while (count < std::min(most, frames.size()) &&
+           frames[count].time_ns / ns_per_tick <= now_ns / ns_per_tick) {
+        ++count;
+    }
+    return count;
+}
+
+void Replayer::take(std::span<const Frame> burst, std::vector<Outcome>& decided) {
+    for (OfflineOutcome& outcome : outcomes_) {
+        // Of this burst, or held back before it and released by it.
+        const bool is_own = outcome.id >= frames_ && outcome.id < frames_ + burst.size();
+        decided.push_back({
+            .index = outcome.id,
+            .time_ns = is_own ? burst[outcome.id - frames_].time_ns : last_time_ns_,
+            .verdict = outcome.verdict,
+            .sent = std::move(outcome.sent),
+        });
+    }
+    outcomes_.clear();
+}
+
+void Replayer::process_burst(std::span<const Frame> burst, std::vector<Outcome>& decided) {
+    std::array<OfflineFrame, max_burst> frames;
+    for (std::size_t i = 0; i < burst.size(); ++i) {
+        frames[i] = {.id = frames_ + i, .bytes = burst[i].bytes, .length = burst[i].length};
+    }
+    last_time_ns_ = burst.front().time_ns;
+    worker_.pass_time(snapshot_.get(), last_time_ns_ / ns_per_ms, outcomes_);
+    take({}, decided);
+    last_time_ns_ = burst.back().time_ns;
+    worker_.send(snapshot_.get(), std::span(frames).first(burst.size()), outcomes_);
+    take(burst, decided);
+    frames_ += burst.size();
+    if (settings_.flows == FlowKeeping::fresh) {
+        worker_.forget_flows();
     }
 }
 
-void Replayer::process_some(std::span<const Frame> frames, std::span<Outcome> outcomes) {
-    std::array<std::unique_ptr<std::uint8_t[]>, max_burst> memory; // exact, for the sanitizers
-    std::array<Packet, max_burst> packets;
-    std::array<Verdict, max_burst> verdicts;
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        const Frame& frame = frames[i];
-        memory[i] = std::make_unique<std::uint8_t[]>(headroom + frame.bytes.size());
-        std::ranges::copy(frame.bytes, memory[i].get() + headroom);
-        packets[i] = {
-            .data = memory[i].get() + headroom,
-            .length = static_cast<std::uint32_t>(frame.bytes.size()),
-            .total_length = frame.length,
-            .headroom = headroom,
-            .rx_port = {0},
-        };
-    }
-    process_burst(
-        worker_.context(),
-        snapshot_.get(),
-        CoarseTime::from_seconds(now_s_),
-        std::span(packets).first(frames.size()),
-        std::span(verdicts).first(frames.size())
-    );
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        Outcome& outcome = outcomes[i];
-        outcome.verdict = verdicts[i];
-        outcome.sent.clear();
-        outcome.sent_length = 0;
-        if (verdicts[i].kind == VerdictKind::forward || verdicts[i].kind == VerdictKind::reply) {
-            outcome.sent.assign(packets[i].data, packets[i].data + packets[i].length);
-            outcome.sent_length = packets[i].total_length;
-        }
-    }
-}
-
-void Replayer::process(std::span<const Frame> frames, std::span<Outcome> outcomes) {
-    const std::size_t burst = settings_.flows == FlowKeeping::fresh ? 1 : max_burst;
+void Replayer::process(std::span<const Frame> frames, std::vector<Outcome>& decided) {
     while (!frames.empty()) {
-        pass_time(frames.front().time_ns);
-        // A burst has one time: it ends where the next tick begins.
-        const std::uint64_t end_s =
-            (now_s_ / CoarseTime::seconds_per_tick + 1) * CoarseTime::seconds_per_tick;
-        std::size_t count = 1;
-        while (count < std::min(burst, frames.size()) && frames[count].time_ns / ns_per_s < end_s) {
-            ++count;
-        }
-        process_some(frames.first(count), outcomes.first(count));
-        if (settings_.flows == FlowKeeping::fresh) {
-            forget_flows();
-        }
+        const std::size_t count = burst_length(frames);
+        process_burst(frames.first(count), decided);
         frames = frames.subspan(count);
-        outcomes = outcomes.subspan(count);
     }
+}
+
+void Replayer::finish(std::vector<Outcome>& decided) {
+    worker_.end_waits(snapshot_.get(), outcomes_);
+    take({}, decided);
 }
 
 Destination Replayer::destination(const Verdict& verdict) const {

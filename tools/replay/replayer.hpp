@@ -43,6 +43,10 @@ struct Settings {
     FlowKeeping flows = FlowKeeping::keep;
     NextHops next_hops = NextHops::synthetic;
     FlowHashKey flow_hash_key{}; ///< the node's own gives the node's choices
+    /// Packets that are decided together, max_burst at most. More than one stand for a burst of the
+    /// dataplane only if none of them follows from what another one did: a server's answer or a
+    /// router's complaint is never in the burst of what it is about, as it may be in a capture.
+    std::size_t burst = 1;
 };
 
 /// A frame to be replayed.
@@ -52,11 +56,15 @@ struct Frame {
     std::span<const std::uint8_t> bytes; ///< as much of it as there is
 };
 
-/// What became of it.
+/// What became of it. A frame that is held back, as a fragment before its first one, comes out later.
 struct Outcome {
-    Verdict verdict;
-    std::vector<std::uint8_t> sent; ///< what leaves, if the verdict is forward or reply
-    std::uint32_t sent_length = 0;  ///< on the wire
+    using Sent = OfflineOutcome::Sent;
+
+    std::uint64_t index = 0; ///< of the frame: the first one since the beginning is 0
+    std::uint64_t time_ns =
+        0;           ///< when it was decided: its own time, or that of the frame it waited for
+    Verdict verdict; ///< never hold
+    std::vector<Sent> sent; ///< what leaves; several if it was cut
 };
 
 /// A service and backend by name and key; empty names for none.
@@ -76,8 +84,16 @@ public:
     Replayer(const Replayer&) = delete;
     Replayer& operator=(const Replayer&) = delete;
 
-    /// `outcomes[i]` is for `frames[i]`. REQUIRES: equally many.
-    void process(std::span<const Frame> frames, std::span<Outcome> outcomes);
+    /// Appends what became of every frame that is decided now, in the order in which they leave;
+    /// frames of earlier calls that were held back may be among them.
+    void process(std::span<const Frame> frames, std::vector<Outcome>& decided);
+
+    /// The capture is at its end: appends the frames that are still held back.
+    void finish(std::vector<Outcome>& decided);
+
+    /// Another health than up, from the next frame on. False: there is no such backend.
+    [[nodiscard]] bool
+    set_health(std::string_view service, std::string_view backend, Health health);
 
     /// Names live as long as this.
     [[nodiscard]] Destination destination(const Verdict& verdict) const;
@@ -89,7 +105,7 @@ public:
     /// Entries of the flow table now.
     [[nodiscard]] std::size_t flows() { return worker_.flows().size(); }
 
-    /// Forgets all flows: the next packet meets a new worker.
+    /// Forgets all flows and what is held back: the next packet meets a new worker, and is the first.
     void forget();
 
 private:
@@ -104,21 +120,25 @@ private:
     };
 
     Replayer(const config::Configuration& configuration, const Settings& settings);
-    [[nodiscard]] std::expected<void, Refusal> compile(const config::Configuration& configuration);
+    [[nodiscard]] std::expected<void, Refusal> compile();
+    void note_names();
     void resolve_next_hops(const config::Configuration& configuration);
-    void pass_time(std::uint64_t time_ns);
-    void process_some(std::span<const Frame> frames, std::span<Outcome> outcomes);
-    void forget_flows();
+    [[nodiscard]] std::size_t burst_length(std::span<const Frame> frames) const;
+    void process_burst(std::span<const Frame> frames, std::vector<Outcome>& decided);
+    void take(std::span<const Frame> burst, std::vector<Outcome>& decided);
 
     const Settings settings_;
     LineMemory table_;
     std::vector<PortFacts> ports_;
     OfflineWorker worker_;
+    DesiredState desired_;
     IdRegistry ids_;
     std::shared_ptr<const Snapshot> snapshot_;
+    OfflineWorker::Outcomes outcomes_;                 ///< of the burst at hand
+    std::uint64_t frames_ = 0;                         ///< since the beginning
+    std::uint64_t last_time_ns_ = 0;                   ///< of the frame that is being decided
     std::vector<std::optional<ServiceName>> services_; ///< by id
     std::vector<std::optional<BackendName>> backends_; ///< by id
-    std::uint64_t now_s_ = 0;
 };
 
 } // namespace penstock::replay

@@ -13,10 +13,8 @@
 #include <vector>
 
 namespace penstock::replay {
-namespace {
-
-// The flow that a frame belongs to, as a number; nothing if it has no addresses. The hash of the key
-// 0 over addresses, ports and protocol: two of a few million flows share a number about never.
+// The hash of the key 0 over addresses, ports and protocol: two of a few million flows share a number
+// about never.
 std::optional<std::uint64_t> flow_of(const Frame& frame) {
     std::vector<std::uint8_t> bytes(frame.bytes.begin(), frame.bytes.end());
     const Packet packet{
@@ -46,9 +44,7 @@ std::optional<std::uint64_t> flow_of(const Frame& frame) {
     return FlowHasher().hash(tuple).value;
 }
 
-} // namespace
-
-void Summary::add(const Frame& frame, const NamedVerdict& verdict) {
+void Summary::add(const FrameNote& frame, const NamedVerdict& verdict) {
     const bool dropped = verdict.verdict.kind == VerdictKind::drop;
     Count& count = groups_[Group{
         .verdict = verdict_name(verdict.verdict.kind),
@@ -62,7 +58,7 @@ void Summary::add(const Frame& frame, const NamedVerdict& verdict) {
 }
 
 void Summary::compare(
-    const Frame& frame, const NamedVerdict& from, const NamedVerdict& to, bool changed
+    const FrameNote& frame, const NamedVerdict& from, const NamedVerdict& to, bool changed
 ) {
     add(frame, from);
     if (!changed) {
@@ -78,8 +74,8 @@ void Summary::compare(
     }
     MoveCount& move = moves_[std::move(names)];
     ++move.packets;
-    if (const auto flow = flow_of(frame); flow && tells_all_flows()) {
-        flows_told_ += move.flows.insert(*flow).second ? 1U : 0U;
+    if (frame.flow && tells_all_flows()) {
+        flows_told_ += move.flows.insert(*frame.flow).second ? 1U : 0U;
     }
 }
 

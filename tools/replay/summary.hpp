@@ -10,12 +10,23 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
 #include <unordered_set>
 
 namespace penstock::replay {
+
+/// What is told of a frame when its bytes are gone.
+struct FrameNote {
+    std::uint64_t time_ns = 0;
+    std::uint32_t length = 0;          ///< on the wire
+    std::optional<std::uint64_t> flow; ///< as flow_of() says
+};
+
+/// The flow that a frame belongs to, as a number; nothing if it has no addresses.
+[[nodiscard]] std::optional<std::uint64_t> flow_of(const Frame& frame);
 
 class Summary {
 public:
@@ -49,11 +60,11 @@ public:
         std::unordered_set<std::uint64_t> flows;
     };
 
-    void add(const Frame& frame, const NamedVerdict& verdict);
+    void add(const FrameNote& frame, const NamedVerdict& verdict);
 
     /// As add(), and what the other configuration says of the packet. `changed` as in Report.
     void
-    compare(const Frame& frame, const NamedVerdict& from, const NamedVerdict& to, bool changed);
+    compare(const FrameNote& frame, const NamedVerdict& from, const NamedVerdict& to, bool changed);
 
     void set_flows(std::size_t flows) { flows_ = flows; }
 
