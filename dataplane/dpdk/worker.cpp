@@ -3,6 +3,7 @@
 #include "dataplane/dpdk/worker.hpp"
 
 #include "dataplane/core/cut.hpp"
+#include "dataplane/core/headers.hpp"
 #include "dataplane/dpdk/gather_headers.hpp"
 
 #include <algorithm>
@@ -27,6 +28,7 @@ constexpr std::uint64_t sweep_period_us = 60'000'000;
 // is made up for in small steps.
 constexpr std::size_t sweep_buckets_most = 128;
 constexpr std::size_t max_cut_segments = 40; // 64 KiB in buffers of 2 KiB
+constexpr std::size_t max_layer2_bytes = sizeof(EthernetHeader) + (2 * sizeof(VlanTag));
 
 // Coarse: a read of the vDSO page whatever the clock source; 4 ms of error do not matter here.
 std::uint64_t coarse_monotonic_ns() {
@@ -297,7 +299,10 @@ void Worker::cut(rte_mbuf* buffer, const Verdict& verdict) {
     }
     const Snapshot* const snapshot = publication_.acquire();
     const std::span<const std::span<const std::uint8_t>> whole(segments.data(), count);
-    const Cutter cutter(whole, snapshot->backend(verdict.backend), verdict.cut_mtu);
+    // A piece is one buffer, which may hold less than a jumbo port may send.
+    const std::size_t data_room = ::rte_pktmbuf_data_room_size(pool_) - RTE_PKTMBUF_HEADROOM;
+    const auto mtu = std::min<std::size_t>(verdict.cut_mtu, data_room - max_layer2_bytes);
+    const Cutter cutter(whole, snapshot->backend(verdict.backend), static_cast<std::uint16_t>(mtu));
     std::array<rte_mbuf*, max_pieces> pieces;
     if (buffer->nb_segs > count || cutter.count() == 0 || cutter.count() > pieces.size()) {
         drop(buffer, DropReason::too_big);
