@@ -21,13 +21,11 @@ import tempfile
 import pytest
 from flow_frames import Flow, without_nat_port
 from lab import markers
-from lab.daemons import SANITIZERS, Api, can_connect, find_event
-from lab.namespaces import Namespace
+from lab.daemons import find_event
 from lab.processes import Process, wait_until
+from lab.tap_wire import BUILD, TapWire
 from scapy.all import RawPcapWriter
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / os.environ.get("PENSTOCK_FLAVOUR", "debug")
 FLOWS = 10_000
 AT_ONCE = 256  # packets of one question to the API
 VIP, EMPTY_VIP, OTHER = "198.51.100.10", "198.51.100.12", "203.0.113.99"
@@ -95,17 +93,8 @@ source = ["10.0.9.1", "2001:db8:9::1"]
     return "\n".join(text)
 
 
-class Wire:
+class Wire(TapWire):
     """The programs in a namespace of their own, with a TAP between them and us."""
-
-    def __init__(self, lab: str, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.runtime = folder / "run"
-        markers.add_namespace(lab, f"penstock-{lab}-explain")
-        self.host = Namespace(lab, "explain")
-        self.processes: list[Process] = []
-        self.api = Api(self.runtime / "control.sock")
-        (folder / "penstock.toml").write_text(configuration(), encoding="utf-8")
 
     def start_servers(self) -> None:
         """Of the service whose servers are real, and mortal."""
@@ -121,17 +110,7 @@ class Wire:
 
     def start(self) -> None:
         self.start_servers()
-        self.runtime.mkdir()
-        (self.folder / "state").mkdir()
-        for program, sock in (("dataplane/penstock-dp", "dataplane.sock"), ("controlplane/penstock-cp", "control.sock")):
-            command = [str(BUILD / program), "--config", str(self.folder / "penstock.toml"),
-                       "--runtime-dir", str(self.runtime), "--state-dir", str(self.folder / "state")]
-            name = pathlib.Path(program).name
-            process = Process(name, self.host, command, self.folder / f"{name}.log", SANITIZERS)
-            self.processes.append(process)
-            wait_until(f"{name} listens", lambda sock=sock: can_connect(self.runtime / sock), 60.0, process=process)
-        self.wait_live()
-        self.host.set_up("tap0", 1500)
+        super().start()
         for number in SERVICES["mortal"][5]:
             self.wait_health(f"mortal-{number}", "up")
 
@@ -139,27 +118,6 @@ class Wire:
         """Until every worker acts on it."""
         wait_until(f"{name} is {to} on every worker",
                    lambda: find_event(self.api.get("/v1/events")["events"], "health-live", backend=name, to=to), 20.0)
-
-    def wait_live(self) -> None:
-        def live() -> bool:
-            generation = self.api.get("/v1/status")["generation"]
-            return generation["live"] is not None and generation["live"] == generation["desired"]
-
-        wait_until("the desired generation is live", live, 30.0)
-
-    def end(self) -> None:
-        for process in reversed(self.processes):
-            if process.is_running():
-                process.stop()
-        self.host.remove()
-
-    def penstock(self, *arguments: str) -> str:
-        answer = subprocess.run(
-            [str(BUILD / "tools/cli/penstock"), "--runtime-dir", str(self.runtime), *arguments],
-            capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **SANITIZERS},
-        )
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
 
     def explain(self, flows: list[Flow]) -> list[dict]:
         """By their frames, as they will come."""
@@ -177,13 +135,9 @@ class Wire:
 
     def send(self, flows: list[Flow], answers: list[dict]) -> collections.Counter:
         """The frames that left. How many of each slice are expected says only how long to wait for them."""
-        path = self.folder / "frames.json"
-        frames = [[flow.frame().hex(), answer["sent"] is not None and answer["verdict"] != "drop"]
-                  for flow, answer in zip(flows, answers, strict=True)]
-        path.write_text(json.dumps(frames), encoding="utf-8")
-        script = pathlib.Path(__file__).with_name("flow_exchange.py")
-        printed = self.host.run(sys.executable, str(script), "tap0", str(path), limit_s=150.0)
-        return collections.Counter(as_compared(bytes.fromhex(text)) for text in json.loads(printed))
+        expected = [answer["sent"] is not None and answer["verdict"] != "drop" for answer in answers]
+        frames = self.exchange([flow.frame() for flow in flows], expected)
+        return collections.Counter(as_compared(frame) for frame in frames)
 
 
 NAT_MACS = {bytes.fromhex(mac_of(number).replace(":", "")) for name in NAT for number in SERVICES[name][5]}
@@ -215,14 +169,14 @@ def wire():
     lab = str(os.getpid())
     with tempfile.TemporaryDirectory(prefix=f"penstock-{lab}-") as folder:
         markers.begin(lab, pathlib.Path(folder))
-        made = Wire(lab, pathlib.Path(folder))
+        made = Wire(lab, "explain", pathlib.Path(folder), configuration())
         try:
             made.start()
             yield made
         finally:
             made.end()
             markers.end(lab)
-        reports = "\n".join(process.sanitizer_report() for process in made.processes)
+        reports = made.sanitizer_reports()
     assert not reports.strip(), reports
 
 

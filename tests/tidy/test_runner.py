@@ -157,7 +157,7 @@ PYTEST_FILES = {
             "test_exception_path", "test_explain", "test_forwarding", "test_hostile_control", "test_jumbo_frames",
             "test_l2dsr", "test_modes", "test_nat_workers", "test_on_down", "test_path_mtu", "test_policy",
             "test_probe_by_vip", "test_quic", "test_reload", "test_start_errors", "test_two_ports", "test_vlan"},
-    "golden": {"test_dataplane", "test_packets"},
+    "golden": {"test_dataplane", "test_packets", "test_two_workers"},
     "tidy": {"test_clang_tidy", "test_configuration_schema", "test_docs", "test_headers", "test_includes",
              "test_lengths", "test_runner", "test_style", "test_worker_calls"},
     "unit": {"test_api_fuzz", "test_changes", "test_completion", "test_datagram_probe", "test_documents",

@@ -13,18 +13,23 @@ import nat_cases
 import policy_cases
 import quic_cases
 import size_cases
-from configuration import (EMPTY_VIP, NEIGHBOURS, ONLINK_VIP, STANDARD, TUNNEL_BACKEND, VIP, Configuration, head,
-                           service)
-from exchange import (CLIENT, CLIENT_MAC, ONLINK_MAC, OUR_MAC, Case, Exchange, dropped, ether, forwarded, leaving,
+from configuration import (EMPTY_VIP, NEIGHBOURS, ONLINK_VIP, STANDARD, TUNNEL_BACKEND, TUNNEL_BACKEND6, VIP, VIP6,
+                           Configuration, head, service)
+from exchange import (CLIENT, CLIENT6, CLIENT_MAC, ONLINK_MAC, OUR_MAC, Case, Exchange, dropped, ether, forwarded, leaving,
                       replied)
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPOption_NOP, IPv6
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, IPOption_NOP, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop
+from scapy.layers.inet6 import IPv6ExtHdrRouting
 from tunnels import Outer
 
-TUNNEL = Outer("ipip", TUNNEL_BACKEND)
+TUNNEL, TUNNEL6 = Outer("ipip", TUNNEL_BACKEND), Outer("ipip", TUNNEL_BACKEND6)
 
 
 def tunnelled(inner: IP, tags=()) -> Exchange:
     return forwarded(inner, TUNNEL.around(inner), tags=tags)
+
+
+def tunnelled6(inner: IPv6) -> Exchange:
+    return forwarded(inner, TUNNEL6.around(inner))
 
 
 def onlink(inner: IP, tags=()) -> Exchange:
@@ -120,6 +125,26 @@ def ipv6():
             dropped("bad_ipv6_payload_length", bytes(packet)[:60])]
 
 
+def extensions6():
+    """Extension headers stay; the first fragment's ports stand behind them, too."""
+    def chain(*headers, layer4=TCP(sport=40000, dport=80, flags="S")):
+        packet = IPv6(src=CLIENT6, dst=VIP6)
+        for header in headers:
+            packet = packet / header
+        return packet / layer4
+
+    hop, routing, options = IPv6ExtHdrHopByHop(), IPv6ExtHdrRouting(segleft=0), IPv6ExtHdrDestOpt()
+    query6 = UDP(sport=40000, dport=53) / b"query"
+    short = bytes(ether() / chain(options))
+    return [*(tunnelled6(chain(*headers)) for headers in ([hop], [options], [hop, routing, options], [options] * 8)),
+            tunnelled6(chain(hop, layer4=query6)),
+            dropped("too_many_ipv6_extensions", ether() / chain(*[options] * 9)),
+            dropped("truncated_ipv6_extension", short[:18] + b"\x00\x04" + short[20:58]),
+            dropped("no_service", ether() / IPv6(src=CLIENT6, dst=VIP6, nh=59)),
+            dropped("truncated_tcp", ether() / IPv6(src=CLIENT6, dst=VIP6, nh=6) / b"0123456789"),
+            dropped("bad_udp_length", ether() / IPv6(src=CLIENT6, dst=VIP6) / UDP(dport=53, len=9))]
+
+
 def mixed():
     """Everything in one stream, more than one burst of it."""
     others, out = malformed() + services() + icmp_cases.icmp() + arp(), []
@@ -138,6 +163,7 @@ ROWS = {
     arp: ("ARP for a VIP and for others", "IPv4", "ARP"),
     services: ("no service, no backend, no next hop", "IPv4", "TCP, UDP, GRE"),
     malformed: ("malformed headers", "IPv4", "TCP, UDP, ICMP"),
+    extensions6: ("extension headers", "IPv6", "TCP, UDP"),
     ipv6: ("malformed headers", "IPv6", "TCP"),
     mixed: ("everything in more than one burst", "IPv4", "all"),
 }

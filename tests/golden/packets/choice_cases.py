@@ -7,6 +7,8 @@ from maglev import Pool
 from scapy.all import IP, TCP, UDP, IPv6, Packet, Raw
 from tunnels import Outer
 
+SOURCES = ("10.0.16.0/20", "fd00:16::/64")
+BACKEND6, VIP_SPREAD, VIP_SPREAD6 = "fd00:1::21", "198.51.100.40", "2001:db8:100::40"
 BACKENDS = tuple(f"10.0.1.{host}" for host in range(21, 24))
 VIPS = {name: f"198.51.100.{host}" for host, name in enumerate(("plain", "weighted", "client", "client_port", "untracked"), 30)}
 VIP6 = "2001:db8:100::30"
@@ -37,17 +39,19 @@ CHOSEN = (
 
 def make_configuration() -> Configuration:
     addresses = [*BACKENDS, *(f"10.0.1.{number}" for *_, number in PRECEDENCE)]
-    text = head(dict.fromkeys(addresses, ROUTER_MAC))
+    text = head(dict.fromkeys([*addresses, BACKEND6], ROUTER_MAC), tunnel_sources=SOURCES)
     for name, pool in [*POOLS.items(), ("six", POOL6)]:
         text += service(name.replace("_", "-"), pool.vip, pool.protocol, pool.port or "any", "ipip", list(BACKENDS),
                         KEYS.get(name, ""), [f"weight = {weight}" for _, weight in pool.backends])
     for vip, protocol, port, number in PRECEDENCE:
         text += service(f"order{number}", vip, protocol, port, "ipip", f"10.0.1.{number}")
+    for name, vip, backend in (("spread", VIP_SPREAD, BACKEND6), ("spread6", VIP_SPREAD6, BACKENDS[0])):
+        text += service(name, vip, "tcp", 80, "gue", backend)
     return Configuration("choice", text)
 
 
-def to(backend: str, packet: Packet) -> Exchange:
-    return forwarded(packet, Outer("ipip", backend).around(packet))
+def to(backend: str, packet: Packet, kind: str = "ipip", entropy: int | None = None) -> Exchange:
+    return forwarded(packet, Outer(kind, backend, SOURCES[":" in backend]).around(packet, entropy))
 
 
 def syn(source: str, port: int, vip: str, to_port: int = 80) -> Packet:
@@ -103,6 +107,13 @@ def precedence():
                   for protocol in (4, 47, 50, 132)]
 
 
+def tunnel_source():
+    """Of a prefix the host bits are the flow's, so that a receiver's queues share the load."""
+    return [to(backend, syn(source, port, vip), "gue0")
+            for backend, source, vip in ((BACKEND6, "192.0.2.1", VIP_SPREAD), (BACKENDS[0], "2001:db8:c::1", VIP_SPREAD6))
+            for port in range(40000, 40006)]
+
+
 CONFIGURATION = make_configuration()
 ROWS = {
     precedence: ("which service takes a packet", "IPv4, IPv6", "TCP, UDP, others"),
@@ -111,6 +122,7 @@ ROWS = {
     weights: ("weights", "IPv4", "TCP"),
     affinity_client: ("affinity `client`", "IPv4", "TCP"),
     affinity_client_port: ("affinity `client_port`", "IPv4", "TCP"),
+    tunnel_source: ("source of the tunnel from a prefix", "both", "TCP"),
     untracked: ("`track = false`", "IPv4", "UDP"),
 }
 CASES = {case.__name__: Case(row, CONFIGURATION, case) for case, row in ROWS.items()}

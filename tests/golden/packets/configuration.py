@@ -24,7 +24,8 @@ NEIGHBOURS = {
 }
 
 
-def head(neighbours: dict[str, str], mtu: int = exchange.MTU, port_keys: str = "", tunnel_source: str = "",
+def head(neighbours: dict[str, str], mtu: int = exchange.MTU, port_keys: str = "",
+         tunnel_sources: tuple[str, str] = (exchange.TUNNEL_SOURCE, exchange.TUNNEL_SOURCE6),
          device: str = "net_pcap0,rx_pcap=in.pcap,tx_pcap=out.pcap", workers: str = "[0]") -> str:
     """Everything but the services; `neighbours` is address → MAC."""
     text = f"""\
@@ -33,8 +34,8 @@ name = "golden"
 
 [dataplane]
 workers = {workers}
-tunnel_source = "{tunnel_source or exchange.TUNNEL_SOURCE}"
-tunnel_source_ipv6 = "{exchange.TUNNEL_SOURCE6}"
+tunnel_source = "{tunnel_sources[0]}"
+tunnel_source_ipv6 = "{tunnel_sources[1]}"
 
 [[dataplane.port]]
 name = "edge0"

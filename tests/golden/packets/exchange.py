@@ -33,17 +33,17 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A capture, what comes of it, and the configuration.Configuration that decides. `row` is what docs/reference/packets.md says:
-    the feature, the family, the protocol. `unlike` names the programs that do otherwise ("core", "replay",
-    "dataplane") and why; that they still do is tested. `down`: before the packet of this number (from 1) that backend
-    goes down. `alone`: what it leaves behind would change other cases, so it is a run of its own (runs.py)."""
+    """A capture, what comes of it, and the configuration.Configuration that decides. `row` is what the table in
+    docs/reference/packets.md says: the feature, the family, the protocol. `unlike` names the programs that do otherwise
+    ("core", "replay", "dataplane") and why; that they still do is tested. `down`: before the packet of this number (from 1)
+    that backend goes down. `waits`: packets leave after some that came later."""
 
     row: tuple[str, str, str]
     configuration: object
     exchanges: collections.abc.Callable[[], list[Exchange]]
     unlike: dict[str, str] = dataclasses.field(default_factory=dict)
     down: dict[int, str] = dataclasses.field(default_factory=dict)
-    alone: bool = False
+    waits: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exchanges", functools.cache(self.exchanges))  # scapy is slow

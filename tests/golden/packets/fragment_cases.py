@@ -83,4 +83,5 @@ ROWS = {
     fragments6_late_first: ("fragments before their first one", "IPv6", "UDP"),
     fragments6_overlap: ("fragments that overlap, and an atomic one", "IPv6", "UDP"),
 }
-CASES = {case.__name__: Case(row, STANDARD, case) for case, row in ROWS.items()}
+WAITING = (fragments_late_first, fragments_alone, fragments6_late_first)
+CASES = {case.__name__: Case(row, STANDARD, case, waits=case in WAITING) for case, row in ROWS.items()}

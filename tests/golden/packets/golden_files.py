@@ -24,7 +24,11 @@ Every row is a capture in `tests/golden/packets/captures/CASE/`: `in.pcap`, the 
 `verdicts.txt` with one word a packet, and `packets.txt`, the same for people. `configurations/` beside it has the file
 that decides. What must come of a packet says a model made with scapy from the RFCs, not Penstock. Each case runs through
 three programs: the core alone (packet by packet, and in bursts), `penstock replay`, and `penstock-dp` with DPDK's pcap
-driver. What a verdict or reason means: [drop reasons](drop-reasons.md).
+driver. On a TAP with two queues, where two workers share the packets, run those without VLAN tags of `standard`, NAT both
+ways, errors after a drain, and `on_down` (`test_two_workers.py`). What a verdict or reason means: [drop
+reasons](drop-reasons.md).
+
+`on_down` does not run through `penstock replay`, to which every backend is up.
 
 | case | feature | family | protocol | configuration | packets | verdicts |
 |---|---|---|---|---|---:|---|

@@ -260,7 +260,7 @@ CONFIGURATION = configuration.Configuration(
 
 def case(row: Row, flow: Flow) -> Case:
     return Case((f"`nat`, {row.feature}", f"IPv{flow.family}", row.protocol), CONFIGURATION,
-                lambda: side_by_side(row.make(flow)))
+                lambda: side_by_side(row.make(flow)), waits=row.make is fragments_late_first)
 
 
 CASES = {f"nat_{flow.family}_{row.make.__name__}" + (f"_{row.kind.__name__.lower()}" if row.make is errors else ""):

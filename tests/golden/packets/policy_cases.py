@@ -111,5 +111,5 @@ ROWS = {
 FALLS = "every backend is up, always"
 CASES = {case.__name__: Case(row, CONFIGURATION, case) for case, row in ROWS.items()} | {
     f"down_{name}": Case((f'`on_down = "{name}"`', "IPv4", "TCP"), CONFIGURATION, lambda name=name: down(name),
-                         unlike={"replay": FALLS}, down={4: f"{name}/{name}-1"})
+                         unlike={} if name == "keep" else {"replay": FALLS}, down={4: f"{name}/{name}-1"})
     for name in DOWN}

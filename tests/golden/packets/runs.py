@@ -32,7 +32,7 @@ class Run:
     @property
     def in_order_out(self) -> int:
         """As many packets leave in the order in which they came; those of the cases behind leave in any."""
-        return sum(len(one.expected) for case in self.cases if not waits(case) for one in case.exchanges())
+        return sum(len(one.expected) for case in self.cases if not case.waits for one in case.exchanges())
 
     def places(self) -> list[str]:
         """"ipip_4in4_tcp 3", of every packet."""
@@ -47,16 +47,11 @@ class Run:
         return self.cases[0].unlike.get(program)
 
 
-def waits(case: Case) -> bool:
-    """Whether packets leave after some that came later."""
-    return any(one.waits for one in case.exchanges())
-
-
 def make_runs() -> dict[str, Run]:
     """By the name of the first case."""
     together: dict[tuple, list[str]] = {}
-    for name, case in sorted(cases.CASES.items(), key=lambda item: waits(item[1])):
-        own = name if case.alone or case.unlike or case.down else None
+    for name, case in sorted(cases.CASES.items(), key=lambda item: item[1].waits):
+        own = name if case.unlike or case.down else None
         together.setdefault((case.configuration, own), []).append(name)
     return {names[0]: Run(tuple(names)) for names in together.values()}
 

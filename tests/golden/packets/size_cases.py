@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets around the MTU: told to the client, or cut before they go into the tunnel. Of every mode: modes.py."""
 
-from configuration import ONLINK_BACKEND, ONLINK_VIP, STANDARD, TUNNEL_BACKEND, VIP
-from exchange import CLIENT, CLIENT6, MTU, ONLINK_MAC, Case, Exchange, forwarded, replied
+from configuration import (NEIGHBOURS, ONLINK_BACKEND, ONLINK_VIP, STANDARD, TUNNEL_BACKEND, TUNNEL_BACKEND6, VIP, VIP6,
+                           Configuration, head, service)
+from exchange import CLIENT, CLIENT6, MTU, ONLINK_MAC, ROUTER_MAC, Case, Exchange, forwarded, replied
 from scapy.all import IP, TCP, UDP, IPOption_NOP, IPv6, Packet
 from tunnels import OnLink, Outer, too_big
 
@@ -36,5 +37,27 @@ def cut():
             forwarded(wide, onlink.cut(wide), ONLINK_MAC)]
 
 
-ROWS = {cut: ("cut into pieces that fit", "IPv4", "UDP, TCP")}
-CASES = {case.__name__: Case(row, STANDARD, case) for case, row in ROWS.items()}
+JUMBO_MTU = 4000
+JUMBO = Configuration("jumbo", (
+    head(NEIGHBOURS, mtu=JUMBO_MTU)
+    + service("dns", VIP, "udp", 53, "ipip", TUNNEL_BACKEND) + service("dns6", VIP6, "udp", 53, "gre", TUNNEL_BACKEND6)
+    + service("onlink", ONLINK_VIP, "udp", 53, "l2dsr", ONLINK_BACKEND)))
+
+
+def jumbo():
+    """More than one buffer of penstock-dp holds, forwarded whole and told."""
+    ways = ((Outer("ipip", TUNNEL_BACKEND), ROUTER_MAC, VIP), (Outer("gre", TUNNEL_BACKEND6), ROUTER_MAC, VIP6),
+            (OnLink(ONLINK_BACKEND), ONLINK_MAC, ONLINK_VIP))
+    out = []
+    for way, mac, vip in ways:
+        hard = {} if vip == VIP6 else {"flags": "DF"}
+        for length in (2100, JUMBO_MTU - way.length):
+            out.append(forwarded(datagram(vip, length, **hard), way.around(datagram(vip, length, **hard)), mac))
+        if way.length:
+            wide = datagram(vip, JUMBO_MTU - way.length + 1, **hard)
+            out.append(replied(wide, too_big(wide, JUMBO_MTU - way.length)))
+    return out
+
+
+CASES = {"cut": Case(("cut into pieces that fit", "IPv4", "UDP, TCP"), STANDARD, cut),
+         "jumbo": Case(("jumbo frames", "IPv4, IPv6", "UDP"), JUMBO, jumbo)}

@@ -23,10 +23,12 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from exchange import CLIENT_MAC, OUR_MAC, Exchange  # noqa: E402
+import configuration  # noqa: E402
+import size_cases  # noqa: E402
+from exchange import CLIENT_MAC, OUR_MAC, Exchange, ether  # noqa: E402
 from golden_files import read_frames, write_frames  # noqa: E402
 from runs import RUNS, Run  # noqa: E402
-from scapy.all import Ether  # noqa: E402
+from scapy.all import IP, Ether, Raw  # noqa: E402
 from test_packets import assert_leave, check  # noqa: E402
 
 BUILD = HERE.parents[2] / "build" / "debug"
@@ -98,10 +100,7 @@ class Daemons:
 
 
 # Where a backend goes down between packets, somebody must tell: test_two_workers.py.
-STILL = sorted(name for name, group in RUNS.items() if not group.down)
-
-
-@pytest.mark.parametrize("first", STILL)
+@pytest.mark.parametrize("first", sorted(name for name, group in RUNS.items() if not group.down))
 def test_dataplane(first, tmp_path):
     assert os.geteuid() == 0, "needs root: penstock-dp does"
     group = RUNS[first]
@@ -117,10 +116,9 @@ def in_bursts(exchanges: list[Exchange]) -> list[Exchange]:
     return out
 
 
-def run_group(group: Run, tmp_path: pathlib.Path) -> None:
-    exchanges = in_bursts(group.exchanges)
+def send(text: str, exchanges: list[Exchange], tmp_path: pathlib.Path) -> tuple[dict, dict[str, int], list[bytes]]:
+    """Totals, drops by reason, and what came out."""
     write_frames(tmp_path / "in.pcap", [one.sent for one in exchanges])
-    text = group.configuration
     for name in ("in.pcap", "out.pcap"):
         assert text.count(f"_pcap={name}") == 1
         text = text.replace(f"_pcap={name}", f"_pcap={tmp_path / name}")
@@ -130,8 +128,33 @@ def run_group(group: Run, tmp_path: pathlib.Path) -> None:
         daemons.stop()
     finally:
         daemons.kill()
+    return totals, drops, read_frames(tmp_path / "out.pcap")
+
+
+def run_group(group: Run, tmp_path: pathlib.Path) -> None:
+    exchanges = in_bursts(group.exchanges)
+    totals, drops, out = send(group.configuration, exchanges, tmp_path)
     # A pcap device has no way to the kernel.
     reasons = ["no_exception_path" if one.verdict == "kernel" else one.verdict for one in exchanges]
     assert drops == dict(collections.Counter(reason for reason in reasons if reason not in ("forward", "reply")))
     assert totals["rx_packets"] == len(exchanges)
-    assert_leave(group, read_frames(tmp_path / "out.pcap"))
+    assert_leave(group, out)
+
+
+def put_together(pieces: list[bytes]) -> bytes:
+    """The datagram of IPIP packets with a fragment each, with its IP header as it was (RFC 791 3.2)."""
+    parts = sorted((Ether(piece)[IP].payload for piece in pieces), key=lambda part: part.frag)
+    assert [part.frag * 8 for part in parts] == [sum(len(one.payload) for one in parts[:at]) for at in range(len(parts))]
+    assert [str(part.flags) for part in parts] == ["MF"] * (len(parts) - 1) + [""]
+    whole = parts[0].copy()
+    whole.flags, whole.len, whole.chksum = 0, None, None
+    whole.remove_payload()
+    return bytes(whole / Raw(b"".join(bytes(part.payload) for part in parts)))
+
+
+def test_pieces_fit_a_buffer(tmp_path):
+    """On a jumbo port pieces are smaller than its MTU, but the datagram is the same."""
+    wide = size_cases.datagram(configuration.VIP, size_cases.JUMBO_MTU - 10, id=7)
+    totals, drops, out = send(size_cases.JUMBO.text, [Exchange(bytes(ether() / wide), "forward")], tmp_path)
+    assert not drops and totals["pieces"] == len(out) - 1 > 0
+    assert put_together(out) == bytes(wide)

@@ -110,6 +110,11 @@ def test_no_case_is_left_behind():
     assert {path.name for path in golden_files.CAPTURES.iterdir()} == set(cases.CASES)
 
 
+def test_cases_that_wait_say_so():
+    assert {name for name, case in cases.CASES.items() if case.waits} == {
+        name for name, case in cases.CASES.items() if any(one.waits for one in case.exchanges())}
+
+
 def test_every_case_is_run_once():
     assert sorted(name for group in RUNS.values() for name in group.names) == sorted(cases.CASES)
 

@@ -2,6 +2,7 @@
 """Outer headers, from RFC 2003, 2473, 4213, 2784, 7676 and draft-ietf-intarea-gue-09; as Linux FOU reads them."""
 
 import dataclasses
+import ipaddress
 
 import flow_hash
 from exchange import MTU, TUNNEL_SOURCE, TUNNEL_SOURCE6, built
@@ -32,10 +33,12 @@ def hash_of(inner: Packet) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Outer:
-    """A tunnel: `kind` is ipip, gre, gue0 or gue1, `backend` the address of its other end."""
+    """A tunnel: `kind` is ipip, gre, gue0 or gue1, `backend` the address of its other end; `source` an address, or a prefix
+    whose host bits are the flow's hash (docs/reference/configuration.md)."""
 
     kind: str
     backend: str
+    source: str = ""
 
     @property
     def over(self) -> int:
@@ -58,6 +61,11 @@ class Outer:
         return UDP(sport=flow_hash.entropy_port(entropy), dport=GUE_PORT,
                    chksum=0 if self.over == 4 else None) / payload
 
+    def source_of(self, entropy: int) -> str:
+        source = ipaddress.ip_network(self.source or (TUNNEL_SOURCE if self.over == 4 else TUNNEL_SOURCE6))
+        spread = entropy >> 20 if self.over == 4 else entropy & ((1 << 64) - 1)
+        return str(source.network_address + (spread & (source.num_addresses - 1)))
+
     def around(self, inner: Packet, entropy: int | None = None) -> Packet:
         """TTL 64; DF whatever the inner packet has, so that no identification is needed (RFC 6864 4.1); DSCP and ECN
         copied (RFC 6040 4.1, normal mode); the flow label is the flow's (RFC 6438)."""
@@ -66,9 +74,9 @@ class Outer:
         marks = inner.tos if isinstance(inner, IP) else inner.tc
         protocol = {"ipip": PROTOCOLS[family(inner)], "gre": 47}.get(self.kind, 17)
         if self.over == 4:
-            ip = IP(src=TUNNEL_SOURCE, dst=self.backend, ttl=64, proto=protocol, tos=marks, id=0, flags="DF")
+            ip = IP(src=self.source_of(value), dst=self.backend, ttl=64, proto=protocol, tos=marks, id=0, flags="DF")
         else:
-            ip = IPv6(src=TUNNEL_SOURCE6, dst=self.backend, hlim=64, nh=protocol, tc=marks,
+            ip = IPv6(src=self.source_of(value), dst=self.backend, hlim=64, nh=protocol, tc=marks,
                       fl=flow_hash.flow_label(value))
         return ip / self.shim(inner, value)
 

@@ -20,6 +20,7 @@ QUIET_S = 0.2  # nothing more comes
 LIMIT_S = 120.0
 RCVBUFFORCE = 33
 PACKET_OUTGOING = 4
+ETH_P_ALL = 3
 
 
 def receive(link: socket.socket, expected: int, end: float) -> list[bytes]:
@@ -40,9 +41,10 @@ def main(interface: str, path: str) -> None:
     pairs = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     end = time.monotonic() + LIMIT_S
     received: list[bytes] = []
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as link:
+    # Of no protocol until it is bound: it would take the other interfaces' packets, too.
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as link:
         link.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 64 << 20)
-        link.bind((interface, 0))
+        link.bind((interface, ETH_P_ALL))
         for begin in range(0, len(pairs), SLICE):
             some = pairs[begin : begin + SLICE]
             for text, _ in some:
