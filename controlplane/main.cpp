@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // penstock-cp: wiring only. One loop on one thread; every part below lives on it.
 #include "controlplane/api/api.hpp"
+#include "controlplane/api/network_api.hpp"
 #include "controlplane/api/server.hpp"
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/logging.hpp"
@@ -143,17 +144,24 @@ int run(const Options& options) {
     if (auto started = reconciler.start(); !started) {
         return refuse_start(started.error());
     }
-    auto server = ApiServer::listen(
-        loop,
-        runtime / "control.sock",
-        std::move(*peers),
-        [&api](HttpRequest request, Respond respond) {
-            api.handle(std::move(request), std::move(respond));
-        }
-    );
+    const HttpHandler handler = [&api](HttpRequest request, Respond respond) {
+        api.handle(std::move(request), std::move(respond));
+    };
+    auto server = ApiServer::listen(loop, runtime / "control.sock", std::move(*peers), handler);
     if (!server) {
         return refuse_start(to_string(server.error()));
     }
+    NetworkApi network(loop, events, handler, [&api](const AuditEntry& entry) {
+        api.audit(entry);
+    });
+    api.set_network([&network] { return network.view(); });
+    // What does not work at a start is a problem of the status and tried again: health and control.sock
+    // must not hang on a certificate. Later it refuses the change.
+    reconciler.set_surroundings(
+        {.check = [&network](const auto& configuration
+                  ) { return network.check(configuration.api); },
+         .follow = [&network](const auto& configuration) { network.set(configuration.api); }}
+    );
 
     events.record(
         {.type = EventType::started,

@@ -27,7 +27,8 @@ HttpResponse forbid(const Actor& actor, const Route& route) {
             actor.user.empty() ? "who asks" : actor.user,
             to_string(actor.role)
         ),
-        .remedy = "roles come from the groups that penstock-cp was started with",
+        .remedy = "roles come from the groups that penstock-cp was started with, from the token or "
+                  "from [[api.client]]",
     });
 }
 
@@ -187,9 +188,12 @@ void Api::get_openapi(Call /*call*/, Respond respond) {
 
 void Api::get_status(Call /*call*/, Respond respond) {
     const auto statistics = read_statistics();
-    respond(make_json_response(
-        make_status_view(reconciler_, statistics ? &*statistics : nullptr, instance_)
-    ));
+    respond(make_json_response(make_status_view(
+        reconciler_,
+        statistics ? &*statistics : nullptr,
+        instance_,
+        network_ ? network_() : NetworkView{}
+    )));
 }
 
 void Api::get_statistics(Call /*call*/, Respond respond) {

@@ -41,6 +41,12 @@ public:
     Api(const Api&) = delete;
     Api& operator=(const Api&) = delete;
 
+    /// What the status says of the network; without it that there is none.
+    void set_network(std::function<NetworkView()> view) { network_ = std::move(view); }
+
+    /// For who was refused before any route was known.
+    void audit(const AuditEntry& entry) { audit_.record(entry); }
+
     /// `respond` is called once, perhaps from within this call. Refuses what no route takes, and who
     /// has not the role for it.
     void handle(HttpRequest request, Respond respond);
@@ -105,6 +111,7 @@ private:
     Instance instance_;
     std::string statistics_path_;
     AuditLog audit_;
+    std::function<NetworkView()> network_;
     std::optional<StatisticsReader> statistics_;
     boost::asio::steady_timer event_timer_;
     std::list<EventWaiter> event_waiters_;

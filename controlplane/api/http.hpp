@@ -54,6 +54,9 @@ struct HttpResponse {
 /// Called once, on the loop's thread, now or later.
 using Respond = std::move_only_function<void(HttpResponse)>;
 
+/// What answers requests.
+using HttpHandler = std::function<void(HttpRequest, Respond)>;
+
 /// A target taken apart: segments and parameters with percent-encoding undone.
 struct Target {
     std::vector<std::string> segments;             ///< "/v1/services/web" → v1, services, web

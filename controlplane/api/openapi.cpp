@@ -107,6 +107,32 @@ json::array make_parameters(const Route& route) {
     return parameters;
 }
 
+json::object make_refusal(std::string_view text) {
+    return {
+        {"description", text},
+        {"content",
+         json::object{{"application/problem+json", json::object{{"schema", refer_to("Problem")}}}}},
+    };
+}
+
+/// Of the network; on the Unix socket the kernel says who asks.
+json::object make_security_schemes() {
+    return {
+        {"token",
+         json::object{
+             {"type", "http"},
+             {"scheme", "bearer"},
+             {"description", "A token of penstock token create, over TLS."},
+         }},
+        {"certificate",
+         json::object{
+             {"type", "mutualTLS"},
+             {"description",
+              "A client's certificate that [[api.client]] of the configuration names."},
+         }},
+    };
+}
+
 json::object make_operation(const Route& route) {
     json::object responses;
     responses["200"] = make_response(
@@ -117,11 +143,10 @@ json::object make_operation(const Route& route) {
             "The change is accepted, and not live yet.", route.gives, route.gives_schema
         );
     }
-    responses["default"] = json::object{
-        {"description", "It is refused, or cannot be had."},
-        {"content",
-         json::object{{"application/problem+json", json::object{{"schema", refer_to("Problem")}}}}},
-    };
+    responses["default"] = make_refusal("It is refused, or cannot be had.");
+    responses["401"] = make_refusal("Over the network: neither a good token nor a certificate.");
+    responses["403"] = make_refusal("Who asks has not the role for it.");
+    responses["429"] = make_refusal("Over the network: too many requests; Retry-After says when.");
     json::object operation{
         {"operationId", route.operation},
         {"summary", route.summary},
@@ -196,8 +221,18 @@ json::object make_openapi_document() {
              {"description", "docs/reference/api.md says what the members mean."},
              {"license", json::object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
          }},
+        // One of them, or none: an empty requirement is the Unix socket.
+        {"security",
+         json::array{
+             json::object{{"token", json::array{}}},
+             json::object{{"certificate", json::array{}}},
+             json::object{},
+         }},
         {"paths", std::move(paths)},
-        {"components", json::object{{"schemas", json::parse(schemas)}}},
+        {"components",
+         json::object{
+             {"schemas", json::parse(schemas)}, {"securitySchemes", make_security_schemes()}
+         }},
     };
 }
 

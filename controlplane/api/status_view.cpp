@@ -16,6 +16,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::uint64_t stale_heartbeat_ns = 1'000'000'000; // a healthy one is milliseconds old
+constexpr std::chrono::hours expiry_warning{14 * 24};
 
 json::value time_or_null(const std::optional<WallTime>& time) {
     return time ? json::value(format_rfc3339(*time)) : json::value(nullptr);
@@ -177,9 +178,41 @@ void add_policy_problems(const Reconciler& reconciler, json::array& problems) {
     }
 }
 
+json::object make_network(const NetworkView& network) {
+    std::string_view state = "off";
+    if (network.is_wanted) {
+        state = network.is_listening ? "listening" : "failed";
+    }
+    return {
+        {"state", state},
+        {"listen", text_or_null(network.listen)},
+        {"reason", text_or_null(network.problem)},
+        {"certificate_expires", time_or_null(network.certificate_expires)},
+        {"connections", network.connections},
+        {"refused_logins", network.refused_logins},
+    };
+}
+
+void add_network_problems(const NetworkView& network, json::array& problems) {
+    if (!network.problem.empty()) {
+        problems.push_back(json::value("the API over the network: " + network.problem));
+    }
+    const auto now = std::chrono::system_clock::now();
+    if (network.certificate_expires && *network.certificate_expires < now + expiry_warning) {
+        problems.push_back(json::value(fmt::format(
+            "the API's certificate {} at {}: renew it",
+            *network.certificate_expires < now ? "has expired" : "expires",
+            format_rfc3339(*network.certificate_expires)
+        )));
+    }
+}
+
 /// The worst first: nothing forwarded, then nothing steered by us, then what is stale.
 json::array list_problems(
-    const Reconciler& reconciler, const Statistics* statistics, const json::object& dataplane
+    const Reconciler& reconciler,
+    const Statistics* statistics,
+    const json::object& dataplane,
+    const NetworkView& network
 ) {
     json::array problems;
     const auto explain = [&reconciler](const BackendRef& ref) {
@@ -237,6 +270,7 @@ json::array list_problems(
             format_rfc3339(trial->deadline)
         )));
     }
+    add_network_problems(network, problems);
     for (const std::string& sentence : reconciler.set_aside()) {
         problems.push_back(json::value(sentence));
     }
@@ -246,7 +280,10 @@ json::array list_problems(
 } // namespace
 
 json::object make_status_view(
-    const Reconciler& reconciler, const Statistics* statistics, const Instance& instance
+    const Reconciler& reconciler,
+    const Statistics* statistics,
+    const Instance& instance,
+    const NetworkView& network
 ) {
     const DesiredState& desired = reconciler.desired();
     std::size_t by_state[3] = {};
@@ -261,7 +298,7 @@ json::object make_status_view(
     const auto live = reconciler.live_generation();
     const FileState file = compare_file(reconciler);
     json::object dataplane = make_dataplane(reconciler, statistics);
-    json::array problems = list_problems(reconciler, statistics, dataplane);
+    json::array problems = list_problems(reconciler, statistics, dataplane, network);
     const std::chrono::duration<double> uptime =
         std::chrono::steady_clock::now() - instance.started_steady;
     return {
@@ -303,6 +340,7 @@ json::object make_status_view(
              {"drain", counts.drain},
              {"disabled", counts.disabled},
          }},
+        {"api", make_network(network)},
         {"confirmation", make_confirmation_view(reconciler)},
         {"overrides", reconciler.overrides().size()},
         {"problems", std::move(problems)},

@@ -14,6 +14,7 @@
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,17 @@ struct Instance {
     std::string id; ///< 16 hexadecimal digits
     WallTime started;
     std::chrono::steady_clock::time_point started_steady;
+};
+
+/// The API over the network, as it stands.
+struct NetworkView {
+    bool is_wanted = false;    ///< there is an [api]
+    bool is_listening = false; ///< perhaps with the files as they were before
+    std::string listen;        ///< "192.0.2.1:9443"
+    std::string problem;       ///< empty: none
+    std::optional<WallTime> certificate_expires;
+    std::size_t connections = 0;
+    std::uint64_t refused_logins = 0; ///< since the start
 };
 
 /// Counters by key, to be laid beside the configuration; without statistics every member is null.
@@ -47,7 +59,10 @@ private:
 };
 
 [[nodiscard]] boost::json::object make_status_view(
-    const Reconciler& reconciler, const Statistics* statistics, const Instance& instance
+    const Reconciler& reconciler,
+    const Statistics* statistics,
+    const Instance& instance,
+    const NetworkView& network
 );
 
 [[nodiscard]] boost::json::object

@@ -8,6 +8,7 @@
 // do not take part in comparisons.
 #pragma once
 
+#include "controlplane/config/api_config.hpp"
 #include "controlplane/config/health_policy.hpp"
 #include "controlplane/config/place.hpp"
 #include "controlplane/config/probe_config.hpp"
@@ -102,6 +103,7 @@ struct ServiceConfig {
 
 struct Configuration {
     NodeConfig node;
+    std::optional<ApiConfig> api; ///< [api]; nothing: the API listens on its Unix socket alone
     DataplaneConfig dataplane;
     TunnelSources tunnel_sources;       ///< [dataplane] tunnel_source, tunnel_source_ipv6
     FlowTimeouts flow_timeouts;         ///< [flow] tcp_syn, tcp_established, tcp_closing, udp

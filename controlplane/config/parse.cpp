@@ -16,8 +16,8 @@ namespace penstock::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> root_keys{
-    "include", "node", "dataplane", "flow", "nat", "access", "service"
+constexpr std::array<std::string_view, 8> root_keys{
+    "include", "node", "api", "dataplane", "flow", "nat", "access", "service"
 };
 constexpr std::array<std::string_view, 1> node_keys{"name"};
 
@@ -39,6 +39,9 @@ Configuration read_root(Findings& findings, const Value& root, AccessReader& acc
     const TableReader table(findings, root, "the file", root_keys);
     if (const Value* node = table.require("node", "[node] with name = \"lb-a\"")) {
         configuration.node = read_node(findings, *node);
+    }
+    if (const Value* api = table.find("api")) {
+        configuration.api = read_api(findings, *api);
     }
     constexpr std::string_view example = "[dataplane] with workers = [1], and a [[dataplane.port]]";
     if (const Value* dataplane = table.require("dataplane", example)) {

@@ -28,6 +28,9 @@ struct AddressPlace {
 [[nodiscard]] DataplaneConfig
 read_dataplane(Findings& findings, const Value& value, TunnelSources& tunnel_sources);
 
+/// [api]; nothing if it is no table.
+[[nodiscard]] std::optional<ApiConfig> read_api(Findings& findings, const Value& value);
+
 /// [flow]
 [[nodiscard]] FlowTimeouts read_flow(Findings& findings, const Value& value);
 

@@ -214,6 +214,9 @@ compare_sections(const config::Configuration& before, const config::Configuratio
     if (!(before.node == after.node)) {
         sections.emplace_back("node");
     }
+    if (!(before.api == after.api)) {
+        sections.emplace_back("api");
+    }
     if (!(before.dataplane == after.dataplane) || before.tunnel_sources != after.tunnel_sources) {
         sections.emplace_back("dataplane");
     }

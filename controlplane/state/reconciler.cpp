@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <spdlog/spdlog.h>
 #include <utility>
 
@@ -106,8 +107,13 @@ void Reconciler::apply_configuration(ApplyRequest request, ChangeDone done) {
     auto parsed = config::parse_configuration(request.text, request.name, &warnings);
     if (parsed) {
         // The dataplane would refuse it too, but could not say where it stands.
-        if (auto unsupported = config::find_unsupported(*parsed); !unsupported.empty()) {
-            parsed = std::unexpected(std::move(unsupported));
+        auto faults = config::find_unsupported(*parsed);
+        // Nobody is there to mend what stands in the way back from a trial: it is said in the status.
+        if (surroundings_.check && request.source != ReloadSource::not_confirmed) {
+            std::ranges::move(surroundings_.check(*parsed), std::back_inserter(faults));
+        }
+        if (!faults.empty()) {
+            parsed = std::unexpected(std::move(faults));
         }
     }
     if (!parsed) {
@@ -208,6 +214,7 @@ void Reconciler::accept_candidate(
     }
     note_added(candidate->configuration);
     candidate_ = std::move(candidate);
+    follow_newest();
     rebuild_desired();
     set_probe_targets();
     announce_services();
@@ -216,8 +223,15 @@ void Reconciler::accept_candidate(
     if (std::string reason = restart_reason(); !reason.empty()) {
         notes.push_back(std::move(reason));
     }
-    const ReloadSource source = candidate_->source;
-    report_reload(source, ReloadResult::pending, describe_size(candidate_->configuration));
+    report_reload(
+        candidate_->source, ReloadResult::pending, describe_size(candidate_->configuration)
+    );
+    announce_pending();
+    wait_for_live(std::nullopt, std::move(notes), std::move(done));
+    push();
+}
+
+void Reconciler::announce_pending() {
     if (!link_.is_ready()) {
         events_.record(
             {.type = EventType::config_pending,
@@ -227,8 +241,6 @@ void Reconciler::accept_candidate(
              .actor = candidate_->actor}
         );
     }
-    wait_for_live(std::nullopt, std::move(notes), std::move(done));
-    push();
 }
 
 /// The text may still differ (comments, order of keys): what was applied last is what is kept.
@@ -263,6 +275,7 @@ void Reconciler::finish_unchanged(DeclarationPtr same, ChangeDone done) {
     } else {
         candidate_ = std::move(same);
     }
+    follow_newest();
     report_reload(source, is_pending ? ReloadResult::pending : ReloadResult::applied, reply.detail);
     done(std::move(reply));
 }
@@ -286,6 +299,17 @@ PlanInput Reconciler::make_plan_input(config::Configuration after) const {
         .desired_after = std::move(desired_after),
         .flows = std::nullopt,
     };
+}
+
+void Reconciler::set_surroundings(Surroundings surroundings) {
+    surroundings_ = std::move(surroundings);
+    follow_newest();
+}
+
+void Reconciler::follow_newest() const {
+    if (surroundings_.follow) {
+        surroundings_.follow(newest().configuration);
+    }
 }
 
 const Declaration& Reconciler::newest() const {

@@ -35,6 +35,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,6 +66,14 @@ public:
         LoadedState loaded;
     };
 
+    /// What of a configuration concerns this process beside the dataplane.
+    struct Surroundings {
+        /// Whether it would work here; what it finds refuses the change.
+        std::function<config::Diagnostics(const config::Configuration&)> check;
+        /// This is wanted now. Also called when the same is wanted again: files may have changed.
+        std::function<void(const config::Configuration&)> follow;
+    };
+
     Reconciler(
         boost::asio::io_context& loop, StateDirectory& directory, EventLog& events, Setup setup
     );
@@ -74,6 +83,9 @@ public:
     /// begins to probe and to connect. Without a usable configuration: the rendered reason, and
     /// nothing runs.
     [[nodiscard]] std::expected<void, std::string> start();
+
+    /// From now on; follow() is called at once. REQUIRES: start() has succeeded.
+    void set_surroundings(Surroundings surroundings);
 
     /// Reads the configuration file again.
     void reload_file(ReloadSource source);
@@ -185,9 +197,11 @@ private:
     );
     void fail_change(const Declaration& candidate, ChangeError error, ChangeDone done);
     [[nodiscard]] std::expected<void, Refusal> take_next_generation();
+    void follow_newest() const;
     void rebuild_desired();
     void set_probe_targets();
     [[nodiscard]] const BackendSpec* find_desired(const BackendRef& ref) const;
+    void announce_pending();
     void finish_unchanged(DeclarationPtr same, ChangeDone done);
 
     // reconciler_health.cpp
@@ -267,6 +281,7 @@ private:
 
     StateDirectory& directory_;
     EventLog& events_;
+    Surroundings surroundings_;
     std::string config_file_;
     LoadedState loaded_; ///< emptied by start()
     ProbePaths probe_paths_;

@@ -319,6 +319,7 @@ void Reconciler::drop_candidate(const UnderWay& refused, const std::string& reas
     if (confirmation_ && confirmation_->back_to == current_number_) {
         end_trial("penstock-dp refused it");
     }
+    follow_newest();
     rebuild_desired();
     set_probe_targets();
     announce_services();

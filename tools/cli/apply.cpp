@@ -65,7 +65,7 @@ RunResult run_apply(const Invocation& invocation, Output& output) {
     const auto source = read_packed_text(invocation.arguments[0]);
     if (!source)
         return std::unexpected(unreadable(source.error()));
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     if (const auto allowed = ask_before_cutting(*source, client, invocation, output); !allowed)
         return std::unexpected(allowed.error());
     const auto confirm_s = invocation.seconds("confirm");

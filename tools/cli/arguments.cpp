@@ -280,20 +280,8 @@ check_arguments(const Command& command, std::span<const std::string> given) {
     return {};
 }
 
-std::string socket_path(const po::variables_map& values, std::string_view environment_socket) {
-    if (values.contains("socket"))
-        return values["socket"].as<std::string>();
-    if (values.contains("runtime-dir"))
-        return fmt::format("{}/{}", values["runtime-dir"].as<std::string>(), socket_file);
-    if (!environment_socket.empty())
-        return std::string(environment_socket);
-    return fmt::format("{}/{}", default_runtime_dir, socket_file);
-}
-
 std::expected<Invocation, Failure> parse_command(
-    const Command& command,
-    const std::vector<std::string>& rest,
-    std::string_view environment_socket
+    const Command& command, const std::vector<std::string>& rest, const Surroundings& surroundings
 ) {
     const auto values = parse_flags(command, rest);
     if (!values)
@@ -316,7 +304,10 @@ std::expected<Invocation, Failure> parse_command(
     invocation.json = invocation.has("json");
     invocation.header = !invocation.has("no-header");
     invocation.timeout_s = invocation.seconds("timeout").value_or(command.timeout_s);
-    invocation.socket = socket_path(*values, environment_socket);
+    auto endpoint = find_endpoint(invocation, surroundings);
+    if (!endpoint)
+        return std::unexpected(std::move(endpoint.error()));
+    invocation.endpoint = std::move(*endpoint);
     // `help backend drain` takes a command of any number of words as its one argument.
     if (command.words == "help")
         return invocation;
@@ -358,7 +349,7 @@ std::expected<Invocation, Failure> parse_topic(std::span<const std::string> word
 }
 
 std::expected<Invocation, Failure>
-parse_arguments(std::span<const std::string> arguments, std::string_view environment_socket) {
+parse_arguments(std::span<const std::string> arguments, const Surroundings& surroundings) {
     const Scan scan = scan_words(arguments);
     if (scan.version && !scan.help)
         return Invocation{.action = Action::version};
@@ -392,7 +383,7 @@ parse_arguments(std::span<const std::string> arguments, std::string_view environ
         if (i != scan.words[0].index && (match->word_count < 2 || i != scan.words[1].index))
             rest.push_back(arguments[i]);
     }
-    return parse_command(*match->command, rest, environment_socket);
+    return parse_command(*match->command, rest, surroundings);
 }
 
 } // namespace penstock::cli

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "tools/cli/command.hpp"
+#include "tools/cli/endpoint.hpp"
 #include "tools/cli/failure.hpp"
 
 #include <cstdint>
@@ -18,9 +19,6 @@
 
 namespace penstock::cli {
 
-inline constexpr std::string_view default_runtime_dir = "/run/penstock";
-inline constexpr std::string_view socket_file = "control.sock";
-
 enum class Action : std::uint8_t { run, help, version };
 
 struct Invocation {
@@ -32,7 +30,7 @@ struct Invocation {
     }; ///< every flag that was given, validated
     bool json = false;
     bool header = true;
-    std::string socket{};
+    Endpoint endpoint{};
     double timeout_s = 10;
 
     [[nodiscard]] bool has(std::string_view option) const { return options.contains(option); }
@@ -43,11 +41,9 @@ struct Invocation {
     [[nodiscard]] std::string text(std::string_view option) const;
 };
 
-/// `arguments` without the program's name; `environment_socket` is PENSTOCK_SOCKET, empty if unset.
-/// The socket is --socket, else control.sock in --runtime-dir, else the environment's, else the
-/// default's. A Failure has ExitCode::usage.
+/// `arguments` without the program's name. A Failure has ExitCode::usage.
 [[nodiscard]] std::expected<Invocation, Failure>
-parse_arguments(std::span<const std::string> arguments, std::string_view environment_socket);
+parse_arguments(std::span<const std::string> arguments, const Surroundings& surroundings);
 
 /// The words after `help` → what the help is about; Action::help or a usage Failure.
 [[nodiscard]] std::expected<Invocation, Failure> parse_topic(std::span<const std::string> words);

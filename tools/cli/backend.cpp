@@ -56,14 +56,14 @@ RunResult change_all(const Invocation& invocation, Output& output, std::string_v
     const auto names = split_names(invocation.arguments);
     if (!names)
         return std::unexpected(names.error());
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     return change_backends(*names, verb, client, invocation, output);
 }
 
 } // namespace
 
 RunResult run_backend_list(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get(
         invocation.arguments.empty()
             ? "/v1/backends"
@@ -92,7 +92,7 @@ RunResult run_backend_drain(const Invocation& invocation, Output& output) {
     // --timeout bounds the wait, so the requests keep a limit of their own.
     constexpr double request_timeout_s = 10;
     constexpr double wait_s = 60;
-    ControlClient client(invocation.socket, request_timeout_s, output);
+    ControlClient client(invocation.endpoint, request_timeout_s, output);
     const RunResult changed = change_backends(*names, "drain", client, invocation, output);
     if (!changed || *changed != ExitCode::ok)
         return changed;
@@ -123,7 +123,7 @@ RunResult run_backend_weight(const Invocation& invocation, Output& output) {
             .remedy = "give a whole number from 0 to 65535"
         });
     }
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const std::string what = fmt::format("{}: weight {}", invocation.arguments[0], weight);
     const auto reply = client.change(
         "PUT",

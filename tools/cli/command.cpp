@@ -8,7 +8,7 @@
 namespace penstock::cli {
 namespace {
 
-constexpr std::array<Option, 7> globals{{
+constexpr std::array<Option, 12> globals{{
     {"json", OptionKind::flag, "", "print JSON for scripts: raw numbers, stable names"},
     {"no-header", OptionKind::flag, "", "leave out the first line of tables"},
     {"socket",
@@ -17,6 +17,11 @@ constexpr std::array<Option, 7> globals{{
      "the control plane's socket; default /run/penstock/control.sock"},
     {"runtime-dir", OptionKind::text, "DIR", "look for control.sock in DIR instead of /run/penstock"
     },
+    {"api", OptionKind::text, "URL", "ask over the network instead: https://HOST:PORT of [api]"},
+    {"cacert", OptionKind::text, "FILE", "with --api: trust these authorities, not the system's"},
+    {"cert", OptionKind::text, "FILE", "with --api: show this client certificate"},
+    {"key", OptionKind::text, "FILE", "with --api: the key of --cert"},
+    {"token-file", OptionKind::text, "FILE", "with --api: send the token in FILE"},
     {"timeout", OptionKind::seconds, "SECONDS", "wait this long for an answer; default 10, apply 60"
     },
     {"help", OptionKind::flag, "", "explain the command and show examples; also -h"},
@@ -29,7 +34,11 @@ std::span<const Command> commands() {
     static const std::vector<Command> all = [] {
         std::vector<Command> rows;
         for (const auto part :
-             {configuration_commands(), backend_commands(), look_commands(), packet_commands()})
+             {configuration_commands(),
+              backend_commands(),
+              look_commands(),
+              packet_commands(),
+              token_commands()})
             rows.insert(rows.end(), part.begin(), part.end());
         return rows;
     }();

@@ -72,6 +72,7 @@ struct Command {
 [[nodiscard]] std::span<const Command> backend_commands();
 [[nodiscard]] std::span<const Command> look_commands();
 [[nodiscard]] std::span<const Command> packet_commands();
+[[nodiscard]] std::span<const Command> token_commands();
 
 // What rows of several nouns share.
 inline constexpr std::array<Option, 1> watch_options{{

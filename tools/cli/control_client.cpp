@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// This file is long because every way in which a transfer can fail has words of its own.
 #include "tools/cli/control_client.hpp"
 
+#include "controlplane/config/read_file.hpp"
 #include "tools/cli/output.hpp"
 
 #include <boost/json/object.hpp>
@@ -9,6 +11,8 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <new>
 #include <sys/un.h>
@@ -20,6 +24,7 @@ namespace {
 constexpr std::string_view start_remedy =
     "is penstock-cp running? systemctl status penstock-cp. Another socket: --socket PATH";
 constexpr double progress_after_s = 1;
+constexpr std::size_t max_token_bytes = 4096;
 
 struct EasyDeleter {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -32,6 +37,7 @@ struct ListDeleter {
 // What the callbacks of one transfer share.
 struct Transfer {
     CURL* handle = nullptr;
+    std::array<char, CURL_ERROR_SIZE> error{}; ///< in libcurl's words
     Output* output = nullptr;
     std::string_view what;
     std::string body;
@@ -98,13 +104,42 @@ Failure connect_failure(const std::string& socket, int error) {
     }
 }
 
+Failure network_failure(CURLcode code, const Transfer& transfer, const std::string& url) {
+    std::string_view remedy = "is penstock-cp running there, with [api] in its configuration?";
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        remedy =
+            "--cacert FILE names the authority of the server's certificate, which must name the "
+            "host of --api";
+        break;
+    case CURLE_SSL_CACERT_BADFILE:
+        remedy = "--cacert FILE: authorities in PEM";
+        break;
+    case CURLE_SSL_CERTPROBLEM:
+        remedy = "--cert FILE and --key FILE: a certificate and its own key, in PEM";
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_GOT_NOTHING:
+        remedy = "is it penstock-cp that listens there? A certificate of --cert must be of its "
+                 "client_ca; too many connections are closed without a word";
+        break;
+    default:
+        break;
+    }
+    const std::string_view words = transfer.error.data();
+    return unreachable(url, words.empty() ? curl_easy_strerror(code) : words, remedy);
+}
+
 Failure transfer_failure(
     CURLcode code,
     CURL* handle,
     const Transfer& transfer,
-    const std::string& socket,
+    const Endpoint& endpoint,
     double timeout_s
 ) {
+    const std::string& socket = endpoint.name();
     if (transfer.too_long) {
         return {
             .code = ExitCode::refused,
@@ -114,6 +149,8 @@ Failure transfer_failure(
             .remedy = "is it penstock-cp that listens there?"
         };
     }
+    if (endpoint.is_network() && code != CURLE_OPERATION_TIMEDOUT)
+        return network_failure(code, transfer, socket);
     switch (code) {
     case CURLE_COULDNT_CONNECT: {
         long error = 0;
@@ -173,8 +210,8 @@ Failure refusal(long status, const boost::json::value& document, const std::stri
 
 } // namespace
 
-ControlClient::ControlClient(std::string socket, double timeout_s, Output& output)
-    : socket_(std::move(socket)), timeout_s_(timeout_s), output_(output) {}
+ControlClient::ControlClient(Endpoint endpoint, double timeout_s, Output& output)
+    : endpoint_(std::move(endpoint)), timeout_s_(timeout_s), output_(output) {}
 
 std::expected<boost::json::value, Failure> ControlClient::get(std::string_view path) {
     return send(
@@ -230,31 +267,93 @@ std::expected<boost::json::value, Failure> ControlClient::send(const Request& re
     if (error) {
         return std::unexpected(Failure{
             .code = ExitCode::refused,
-            .cause = fmt::format("the reply of {} is not JSON: {}", socket_, error.message()),
+            .cause =
+                fmt::format("the reply of {} is not JSON: {}", endpoint_.name(), error.message()),
             .remedy = "is it penstock-cp that listens there?"
         });
     }
     return document;
 }
 
+namespace {
+
+using Headers = std::unique_ptr<curl_slist, ListDeleter>;
+
+void add_header(Headers& headers, const std::string& line) {
+    curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
+    if (longer == nullptr)
+        throw std::bad_alloc();
+    static_cast<void>(headers.release());
+    headers.reset(longer);
+}
+
+std::expected<std::string, Failure> read_token(const std::string& path) {
+    auto text = config::read_file(path, max_token_bytes);
+    if (!text)
+        return std::unexpected(Failure{
+            .code = ExitCode::refused,
+            .cause = fmt::format("{}: {}", path, text.error().cause),
+            .remedy = text.error().remedy
+        });
+    const std::size_t begin = std::min(text->find_first_not_of(" \t\r\n"), text->size());
+    std::string token = text->substr(begin, text->find_first_of(" \t\r\n", begin) - begin);
+    if (token.empty())
+        return std::unexpected(Failure{
+            .code = ExitCode::refused,
+            .cause = fmt::format("{} has no token", path),
+            .remedy = "penstock token create NAME --role ROLE > " + path
+        });
+    return token;
+}
+
+/// Whom to ask, and how to prove who asks.
+std::expected<void, Failure>
+set_endpoint(CURL* handle, const Endpoint& endpoint, const std::string& path, Headers& headers) {
+    const bool is_network = endpoint.is_network();
+    const std::string url = (is_network ? endpoint.url : "http://penstock") + path;
+    curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, is_network ? "https" : "http");
+    curl_easy_setopt(handle, CURLOPT_PROXY, ""); // http_proxy is for other programs
+    if (!is_network) {
+        curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, endpoint.socket.c_str());
+        return {};
+    }
+    curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3));
+    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    if (!endpoint.ca.empty()) {
+        curl_easy_setopt(handle, CURLOPT_CAINFO, endpoint.ca.c_str());
+        curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+    }
+    if (!endpoint.cert.empty()) {
+        curl_easy_setopt(handle, CURLOPT_SSLCERT, endpoint.cert.c_str());
+        curl_easy_setopt(handle, CURLOPT_SSLKEY, endpoint.key.c_str());
+    }
+    if (!endpoint.token_file.empty()) {
+        const auto token = read_token(endpoint.token_file);
+        if (!token)
+            return std::unexpected(token.error());
+        add_header(headers, "Authorization: Bearer " + *token);
+    }
+    return {};
+}
+
+} // namespace
+
 std::expected<std::string, Failure> ControlClient::exchange(const Request& request) {
     // libcurl would call this a failure to resolve.
-    if (socket_.size() >= sizeof(sockaddr_un{}.sun_path))
-        return std::unexpected(
-            unreachable(socket_, "the path of a socket has at most 107 characters", start_remedy)
-        );
+    if (!endpoint_.is_network() && endpoint_.socket.size() >= sizeof(sockaddr_un{}.sun_path))
+        return std::unexpected(unreachable(
+            endpoint_.socket, "the path of a socket has at most 107 characters", start_remedy
+        ));
     const std::unique_ptr<CURL, EasyDeleter> handle(curl_easy_init());
     if (handle == nullptr)
         throw std::bad_alloc();
     Transfer transfer{.handle = handle.get(), .output = &output_, .what = request.what, .body = {}};
-    const std::string url = "http://penstock" + request.path;
-    const std::string type = fmt::format("Content-Type: {}", request.content_type);
-    std::unique_ptr<curl_slist, ListDeleter> headers;
+    Headers headers;
+    if (auto set = set_endpoint(handle.get(), endpoint_, request.path, headers); !set)
+        return std::unexpected(std::move(set.error()));
 
-    curl_easy_setopt(handle.get(), CURLOPT_UNIX_SOCKET_PATH, socket_.c_str());
-    curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(handle.get(), CURLOPT_PROXY, ""); // http_proxy is for other programs
+    curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, transfer.error.data());
     curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_s_ * 1000 + 1));
     curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, receive);
@@ -275,23 +374,27 @@ std::expected<std::string, Failure> ControlClient::exchange(const Request& reque
         );
         // "Expect:" stays away: on a local socket asking first only costs a round trip, or a
         // second.
-        headers.reset(curl_slist_append(nullptr, "Expect:"));
-        curl_slist_append(
-            headers.get(), request.content_type.empty() ? "Content-Type:" : type.c_str()
+        add_header(headers, "Expect:");
+        add_header(
+            headers,
+            request.content_type.empty() ? std::string("Content-Type:")
+                                         : fmt::format("Content-Type: {}", request.content_type)
         );
-        curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
     }
+    curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
 
     const CURLcode code = curl_easy_perform(handle.get());
     if (code != CURLE_OK)
-        return std::unexpected(transfer_failure(code, handle.get(), transfer, socket_, timeout_s_));
+        return std::unexpected(transfer_failure(code, handle.get(), transfer, endpoint_, timeout_s_)
+        );
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200 && status <= 299)
         return std::move(transfer.body);
     boost::json::error_code error;
     const boost::json::value problem = boost::json::parse(transfer.body, error);
-    return std::unexpected(refusal(status, error ? boost::json::value{} : problem, socket_));
+    return std::unexpected(refusal(status, error ? boost::json::value{} : problem, endpoint_.name())
+    );
 }
 
 std::string escape_segment(std::string_view text) {

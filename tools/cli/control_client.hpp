@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One HTTP request to penstock-cp over its Unix socket (docs/reference/api.md).
+// One HTTP request to penstock-cp, over its Unix socket or over the network with TLS 1.3
+// (docs/reference/api.md).
 //
 // Thread rule: one owner. Bounded: a reply of at most max_reply_bytes, within the time-out. The
 // other end is not trusted to be right: what it sends is JSON of the API or a Failure.
 #pragma once
 
+#include "tools/cli/endpoint.hpp"
 #include "tools/cli/failure.hpp"
 
 #include <boost/json/value.hpp>
@@ -23,7 +25,7 @@ inline constexpr std::size_t max_reply_bytes = 64U << 20U;
 class ControlClient {
 public:
     /// `output` shows progress when a request takes longer than a second.
-    ControlClient(std::string socket, double timeout_s, Output& output);
+    ControlClient(Endpoint endpoint, double timeout_s, Output& output);
 
     /// `path` is absolute, with escaped segments (escape_segment) and query. A status of 400 and
     /// above is a Failure with the control plane's words.
@@ -58,7 +60,7 @@ private:
     /// The body of a good reply.
     [[nodiscard]] std::expected<std::string, Failure> exchange(const Request& request);
 
-    std::string socket_;
+    Endpoint endpoint_;
     double timeout_s_;
     Output& output_;
 };

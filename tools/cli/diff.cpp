@@ -109,7 +109,7 @@ RunResult run_diff(const Invocation& invocation, Output& output) {
     const auto source = read_packed_text(invocation.arguments[0]);
     if (!source)
         return std::unexpected(unreadable(source.error()));
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = fetch_plan(*source, client);
     if (!reply) {
         if (!invocation.json)

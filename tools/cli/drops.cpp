@@ -23,7 +23,7 @@ struct Drop {
 } // namespace
 
 RunResult run_drops(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/drops");
     if (!reply)
         return std::unexpected(reply.error());

@@ -147,7 +147,7 @@ std::expected<void, Failure> print_events(
 // Until interrupted, or nobody reads any more. A control plane that goes away is waited for:
 // following events while it restarts is when they matter.
 RunResult follow(const Invocation& invocation, Output& output, Position position) {
-    ControlClient client(invocation.socket, follow_wait_s + invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, follow_wait_s + invocation.timeout_s, output);
     bool away = false;
     while (!output.broken()) {
         auto page = fetch(client, position, follow_wait_s);
@@ -175,7 +175,7 @@ RunResult follow(const Invocation& invocation, Output& output, Position position
 } // namespace
 
 RunResult run_events(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     Position position{.instance = {}, .after = invocation.count("after").value_or(0)};
     const auto events = fetch_all(client, position, output);
     if (!events)

@@ -239,7 +239,7 @@ ask(std::span<const Question> questions, const Invocation& invocation, Output& o
     json::array packets;
     for (const Question& question : questions)
         packets.push_back(question.packet);
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     return client.post(
         "/v1/explain",
         json::serialize(json::object{{"packets", std::move(packets)}}),

@@ -19,7 +19,8 @@ namespace {
 constexpr std::size_t help_width = 96;
 
 constexpr std::string_view purpose =
-    "Operates the Penstock load balancer: everything but check goes through penstock-cp's API.";
+    "Operates the Penstock load balancer: everything but check, replay and token goes through "
+    "penstock-cp's API.";
 
 constexpr std::string_view change_details =
     "Exit code 0 means that the change is live in the dataplane. One that was accepted but is not "
@@ -27,7 +28,10 @@ constexpr std::string_view change_details =
     "dataplane is away or slow) is exit code 4: it takes effect as soon as it can.";
 
 constexpr std::string_view environment_details =
-    "PENSTOCK_SOCKET is the socket when neither --socket nor --runtime-dir is given. NO_COLOR "
+    "PENSTOCK_SOCKET is the socket when neither --socket nor --runtime-dir is given; PENSTOCK_API, "
+    "PENSTOCK_CACERT, PENSTOCK_CERT, PENSTOCK_KEY and PENSTOCK_TOKEN_FILE stand for --api, "
+    "--cacert, "
+    "--cert, --key and --token-file. NO_COLOR "
     "turns colours off; "
     "they only appear on a terminal.";
 

@@ -22,7 +22,8 @@ std::string describe_actor(const Object& actor) {
     const auto pid = actor.maybe_count("pid");
     if (!user)
         return {};
-    return pid ? fmt::format("{} (pid {})", *user, *pid) : *user;
+    return pid ? fmt::format("{} (pid {})", *user, *pid)
+               : fmt::format("{} ({})", *user, actor.text("from")); // over the network
 }
 
 Failure no_number(const std::string& text) {
@@ -50,7 +51,7 @@ RunResult print_text(const Invocation& invocation, Output& output, ControlClient
 } // namespace
 
 RunResult run_history(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     if (!invocation.arguments.empty())
         return print_text(invocation, output, client);
     const std::uint64_t last =
@@ -108,7 +109,7 @@ RunResult run_history(const Invocation& invocation, Output& output) {
 }
 
 RunResult run_confirm(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.post("/v1/config/confirm", "", "", "confirming");
     if (!reply)
         return std::unexpected(reply.error());
@@ -120,7 +121,7 @@ RunResult run_rollback(const Invocation& invocation, Output& output) {
     const bool has_number = !invocation.arguments.empty();
     if (has_number && !is_number(invocation.arguments[0]))
         return std::unexpected(no_number(invocation.arguments[0]));
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.post(
         has_number ? fmt::format("/v1/history/{}/rollback", invocation.arguments[0])
                    : std::string("/v1/config/rollback"),

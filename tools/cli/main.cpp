@@ -40,11 +40,26 @@ std::expected<ExitCode, Failure> run(const Invocation& invocation, Output& outpu
     return invocation.command->run(invocation, output);
 }
 
+std::string read_variable(const char* name) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+Surroundings read_surroundings() {
+    return {
+        .socket = read_variable("PENSTOCK_SOCKET"),
+        .api = read_variable("PENSTOCK_API"),
+        .cacert = read_variable("PENSTOCK_CACERT"),
+        .cert = read_variable("PENSTOCK_CERT"),
+        .key = read_variable("PENSTOCK_KEY"),
+        .token_file = read_variable("PENSTOCK_TOKEN_FILE"),
+    };
+}
+
 int run_program(const std::vector<std::string>& arguments) {
     Output output = Output::of_process();
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread
-    const char* socket = std::getenv("PENSTOCK_SOCKET");
-    const auto invocation = parse_arguments(arguments, socket == nullptr ? "" : socket);
+    const auto invocation = parse_arguments(arguments, read_surroundings());
     const auto result = invocation ? run(*invocation, output) : std::unexpected(invocation.error());
     if (!result) {
         if (std::ranges::find(arguments, "--json") != arguments.end())

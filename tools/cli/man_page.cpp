@@ -100,6 +100,10 @@ std::string man_page() {
     text +=
         ".SH ENVIRONMENT\n" +
         entry("PENSTOCK_SOCKET", "the socket when neither --socket nor --runtime-dir is given") +
+        entry(
+            "PENSTOCK_API, PENSTOCK_CACERT, PENSTOCK_CERT, PENSTOCK_KEY, PENSTOCK_TOKEN_FILE",
+            "stand for --api, --cacert, --cert, --key and --token-file"
+        ) +
         entry("NO_COLOR", "turns colours off");
     return text;
 }

@@ -53,7 +53,7 @@ std::expected<void, Failure> write_new_file(const std::string& file, std::string
 } // namespace
 
 RunResult run_override_list(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/overrides");
     if (!reply)
         return std::unexpected(reply.error());
@@ -94,7 +94,7 @@ RunResult run_override_list(const Invocation& invocation, Output& output) {
 }
 
 RunResult run_override_save(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto text = client.get_text("/v1/overrides/configuration");
     if (!text)
         return std::unexpected(text.error());
@@ -115,7 +115,7 @@ RunResult run_override_clear(const Invocation& invocation, Output& output) {
     const auto names = split_names(invocation.arguments);
     if (!names)
         return std::unexpected(names.error());
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto clear = [&](const std::string& path, const std::string& what) -> RunResult {
         const auto reply = client.change("DELETE", path, "", what);
         if (!reply)

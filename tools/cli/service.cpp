@@ -230,7 +230,7 @@ Facts describe_service(const Object& service) {
 } // namespace
 
 RunResult run_service_list(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/services");
     if (!reply)
         return std::unexpected(reply.error());
@@ -247,7 +247,7 @@ RunResult run_service_list(const Invocation& invocation, Output& output) {
 }
 
 RunResult run_service_show(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/services/" + escape_segment(invocation.arguments[0]));
     if (!reply)
         return std::unexpected(reply.error());

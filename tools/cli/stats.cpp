@@ -253,7 +253,7 @@ RunResult run_stats(const Invocation& invocation, Output& output) {
             .remedy = "for example: penstock stats --interval 2 --count 5"
         });
     }
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/stats");
     if (!reply)
         return std::unexpected(reply.error());

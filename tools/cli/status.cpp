@@ -228,7 +228,7 @@ std::string describe_problems(const Object& status, const Output& output) {
 } // namespace
 
 RunResult run_status(const Invocation& invocation, Output& output) {
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     const auto reply = client.get("/v1/status");
     if (!reply)
         return std::unexpected(reply.error());

@@ -109,7 +109,7 @@ RunResult run_top(const Invocation& invocation, Output& output) {
         });
     }
     const double interval_s = invocation.seconds("interval").value_or(1);
-    ControlClient client(invocation.socket, invocation.timeout_s, output);
+    ControlClient client(invocation.endpoint, invocation.timeout_s, output);
     if (invocation.has("batch"))
         return run_batch(invocation, output, client, *view, interval_s);
     if (!output.terminal()) {

@@ -14,7 +14,7 @@ using Arguments = std::vector<std::string>;
 
 std::expected<Invocation, Failure>
 parse(const Arguments& arguments, std::string_view environment = "") {
-    return parse_arguments(arguments, environment);
+    return parse_arguments(arguments, {.socket = std::string(environment)});
 }
 
 std::string error_of(const Arguments& arguments) {
@@ -46,15 +46,39 @@ TEST(Arguments, TakesFlagsAnywhere) {
         EXPECT_EQ(parsed->command, find_command("backend list"));
         EXPECT_EQ(parsed->arguments, Arguments{"web"});
         EXPECT_TRUE(parsed->json);
-        EXPECT_EQ(parsed->socket, "/s");
+        EXPECT_EQ(parsed->endpoint.socket, "/s");
     }
 }
 
 TEST(Arguments, ChoosesSocketByPrecedence) {
-    EXPECT_EQ(parse({"status"})->socket, "/run/penstock/control.sock");
-    EXPECT_EQ(parse({"status"}, "/env")->socket, "/env");
-    EXPECT_EQ(parse({"status", "--runtime-dir", "/r"}, "/env")->socket, "/r/control.sock");
-    EXPECT_EQ(parse({"status", "--runtime-dir", "/r", "--socket", "/s"}, "/env")->socket, "/s");
+    EXPECT_EQ(parse({"status"})->endpoint.socket, "/run/penstock/control.sock");
+    EXPECT_EQ(parse({"status"}, "/env")->endpoint.socket, "/env");
+    EXPECT_EQ(parse({"status", "--runtime-dir", "/r"}, "/env")->endpoint.socket, "/r/control.sock");
+    EXPECT_EQ(
+        parse({"status", "--runtime-dir", "/r", "--socket", "/s"}, "/env")->endpoint.socket, "/s"
+    );
+}
+
+TEST(Arguments, TheNetworkStandsAloneAndIsWhole) {
+    const Arguments asked{
+        "status", "--api", "https://lb:9443/", "--cert", "/c", "--key", "/k", "--cacert", "/a"
+    };
+    const auto parsed = parse(asked, "/env");
+    ASSERT_TRUE(parsed) << parsed.error().cause;
+    EXPECT_EQ(parsed->endpoint.url, "https://lb:9443");
+    EXPECT_EQ(parsed->endpoint.ca, "/a");
+    EXPECT_EQ(parsed->endpoint.name(), "https://lb:9443");
+    EXPECT_TRUE(error_of({"status", "--api", "https://lb:9443", "--socket", "/s"})
+                    .starts_with("--api and a socket are two control planes"));
+    EXPECT_TRUE(error_of({"status", "--api", "http://lb:9443"}).contains("https://HOST:PORT"));
+    EXPECT_TRUE(error_of({"status", "--api", "https://lb/v1"}).contains("https://HOST:PORT"));
+    EXPECT_TRUE(error_of({"status", "--token-file", "/t"}).contains("without --api"));
+    EXPECT_TRUE(error_of({"status", "--api", "https://lb:9443", "--cert", "/c"})
+                    .starts_with("--cert and --key belong together"));
+    const Surroundings remote{.api = "https://lb:9443", .token_file = "/t"};
+    EXPECT_EQ(parse_arguments(Arguments{"status"}, remote)->endpoint.token_file, "/t");
+    const auto local = parse_arguments(Arguments{"status", "--runtime-dir", "/r"}, remote);
+    EXPECT_FALSE(local->endpoint.is_network());
 }
 
 TEST(Arguments, TakesTimeoutOfCommandOrFlag) {

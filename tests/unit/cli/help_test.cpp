@@ -31,7 +31,7 @@ TEST(Help, EveryCommandHasExamplesThatParse) {
         for (const Example& example : command.examples) {
             ASSERT_NE(example.line.find("penstock "), std::string_view::npos) << example.line;
             EXPECT_FALSE(example.text.empty()) << example.line;
-            const auto parsed = parse_arguments(words_of(example.line), "");
+            const auto parsed = parse_arguments(words_of(example.line), {});
             ASSERT_TRUE(parsed) << example.line << ": " << parsed.error().cause;
             about_itself = about_itself || parsed->command == &command;
         }

@@ -40,7 +40,7 @@ TEST(EventLog, KeepsTheNewest) {
 
 TEST(EventLog, EveryTypeHasItsOwnWord) {
     std::vector<std::string_view> words;
-    for (int i = 0; i <= static_cast<int>(EventType::state_damaged); ++i) {
+    for (int i = 0; i <= static_cast<int>(EventType::api_listener); ++i) {
         words.push_back(to_string(static_cast<EventType>(i)));
     }
     std::ranges::sort(words);
