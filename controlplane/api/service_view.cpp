@@ -80,6 +80,7 @@ json::object make_health_view(const Reconciler& reconciler, std::size_t service)
         {"healthy", decision.healthy},
         {"held", decision.held},
         {"hold_waived", decision.is_hold_waived},
+        {"kept", decision.kept},
         {"below_minimum", decision.is_below_minimum},
         {"panic", decision.is_panic},
         {"panics", reconciler.panics_of(service)},

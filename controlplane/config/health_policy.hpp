@@ -22,6 +22,12 @@ struct HealthPolicy {
     /// How long it is held the first time; twice as long each further time, at most max_flap_hold_ms.
     std::uint32_t flap_hold_ms = 30000;
 
+    /// At most so many backends are taken out of use for their health within shrink_window_ms: a number
+    /// (shrink_limit) or a share of the ready ones (shrink_percent), one of the two. Both 0: no limit.
+    std::uint16_t shrink_limit = 0;
+    std::uint16_t shrink_percent = 0;
+    std::uint32_t shrink_window_ms = 60000;
+
     friend bool operator==(const HealthPolicy&, const HealthPolicy&) = default;
 };
 

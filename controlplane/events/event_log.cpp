@@ -44,7 +44,7 @@ spdlog::level::level_enum to_level(EventSeverity severity) {
 } // namespace
 
 std::string_view to_string(EventType type) {
-    static constexpr std::array<std::string_view, 25> names{
+    static constexpr std::array<std::string_view, 26> names{
         "started",         "stopping",          "backend-health",
         "health-live",     "backend-report",    "backend-held",
         "service-panic",   "service-minimum",   "backend-admin",
@@ -53,7 +53,7 @@ std::string_view to_string(EventType type) {
         "config-on-trial", "config-confirmed",  "config-rolled-back",
         "backend-weight",  "generation-live",   "dataplane-connected",
         "dataplane-lost",  "dataplane-refused", "state-damaged",
-        "api-listener",
+        "service-shrink",  "api-listener",
     };
     static_assert(static_cast<std::size_t>(EventType::api_listener) + 1 == names.size());
     return names.at(static_cast<std::size_t>(type));

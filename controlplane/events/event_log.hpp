@@ -44,7 +44,8 @@ enum class EventType : std::uint8_t {
     dataplane_lost,
     dataplane_refused,
     state_damaged,
-    api_listener, ///< the API over the network: listening, off, failed
+    service_shrink, ///< backends that are down stay in use, or no longer
+    api_listener,   ///< the API over the network: listening, off, failed
 };
 
 enum class EventSeverity : std::uint8_t { info, warning, critical };

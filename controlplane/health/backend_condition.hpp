@@ -17,6 +17,7 @@ struct BackendCondition {
     std::optional<AgentReport> report; ///< of its own agent
     bool is_held = false;              ///< down for flapping (backend_course.hpp)
     unsigned start_percent = 100;      ///< of its weight, while it starts slowly
+    bool is_kept = false;              ///< down, but in use: too many went down (shrink_limit.hpp)
 };
 
 /// The stricter of the two: disabled before drain before ready.

@@ -14,7 +14,10 @@ bool is_ready(const BackendSpec& backend) {
 } // namespace
 
 ServiceDecision decide_service(
-    ServiceSpec& service, const std::vector<bool>& held, const config::HealthPolicy& policy
+    ServiceSpec& service,
+    const std::vector<bool>& held,
+    const config::HealthPolicy& policy,
+    const std::vector<bool>& kept
 ) {
     ServiceDecision decision;
     bool is_undecided = false;
@@ -42,6 +45,13 @@ ServiceDecision decide_service(
             }
         }
     }
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        BackendSpec& backend = service.backends[i];
+        if (kept[i] && is_ready(backend) && backend.health == Health::down) {
+            backend.health = Health::up;
+            ++decision.kept;
+        }
+    }
     if (is_undecided) {
         return decision;
     }
@@ -65,6 +75,16 @@ std::string describe_decision(const ServiceDecision& decision, const config::Hea
             decision.healthy + decision.held,
             decision.ready,
             policy.panic_percent
+        );
+    }
+    if (decision.kept > 0) {
+        text += fmt::format(
+            "{}{} more went down than may be taken out within {} s ({}): they stay in use",
+            text.empty() ? "" : "; ",
+            decision.kept,
+            policy.shrink_window_ms / 1000,
+            policy.shrink_limit != 0 ? fmt::format("shrink_limit = {}", policy.shrink_limit)
+                                     : fmt::format("shrink_percent = {}", policy.shrink_percent)
         );
     }
     if (decision.is_below_minimum) {

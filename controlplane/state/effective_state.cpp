@@ -21,14 +21,15 @@ DesiredState make_effective_state(
     return state;
 }
 
-EffectiveService make_effective_service(
+LaidService lay_service(
     const config::ServiceConfig& service,
     const Overrides& overrides,
     const FindCondition& find_condition
 ) {
-    EffectiveService out{.spec = service.spec, .decision = {}};
-    std::vector<bool> held(out.spec.backends.size());
-    for (std::size_t i = 0; i < held.size(); ++i) {
+    LaidService out{.spec = service.spec, .held = {}, .kept = {}};
+    out.held.resize(out.spec.backends.size());
+    out.kept.resize(out.spec.backends.size());
+    for (std::size_t i = 0; i < out.held.size(); ++i) {
         BackendSpec& backend = out.spec.backends[i];
         const BackendRef ref{.service = out.spec.key, .backend = backend.key};
         const auto found = overrides.find(ref);
@@ -43,10 +44,21 @@ EffectiveService make_effective_service(
         }
         if (const auto condition = find_condition(ref)) {
             lay_condition(backend, *condition, word);
-            held[i] = condition->is_held;
+            out.held[i] = condition->is_held;
+            out.kept[i] = condition->is_kept;
         }
     }
-    out.decision = decide_service(out.spec, held, service.policy);
+    return out;
+}
+
+EffectiveService make_effective_service(
+    const config::ServiceConfig& service,
+    const Overrides& overrides,
+    const FindCondition& find_condition
+) {
+    LaidService laid = lay_service(service, overrides, find_condition);
+    EffectiveService out{.spec = std::move(laid.spec), .decision = {}};
+    out.decision = decide_service(out.spec, laid.held, service.policy, laid.kept);
     return out;
 }
 

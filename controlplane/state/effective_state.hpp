@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace penstock {
 
@@ -38,6 +39,19 @@ struct EffectiveService {
     ServiceSpec spec;
     ServiceDecision decision;
 };
+
+/// The first half of it: what is said of every backend by itself.
+struct LaidService {
+    ServiceSpec spec;
+    std::vector<bool> held; ///< BackendCondition::is_held of each
+    std::vector<bool> kept; ///< BackendCondition::is_kept of each
+};
+
+[[nodiscard]] LaidService lay_service(
+    const config::ServiceConfig& service,
+    const Overrides& overrides,
+    const FindCondition& find_condition
+);
 
 [[nodiscard]] EffectiveService make_effective_service(
     const config::ServiceConfig& service,

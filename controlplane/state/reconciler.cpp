@@ -336,6 +336,7 @@ void Reconciler::rebuild_desired() {
     }
     forget_gone_backends();
     for (std::size_t i = 0; i < desired_.services.size(); ++i) {
+        limit_shrinking(i);
         EffectiveService service = make_effective_service(
             newest().configuration.services[i],
             overrides_,
@@ -411,8 +412,12 @@ std::optional<std::uint64_t> Reconciler::live_generation() const {
 
 HealthView Reconciler::health_of(const BackendRef& ref) const {
     if (auto view = health_.view(ref)) {
-        if (find_condition(ref).value_or(BackendCondition{}).is_held) {
+        const BackendCondition condition = find_condition(ref).value_or(BackendCondition{});
+        if (condition.is_held) {
             view->reason += "; held down for flapping";
+        }
+        if (condition.is_kept) {
+            view->reason += "; stays in use: too many went down at once";
         }
         return std::move(*view);
     }

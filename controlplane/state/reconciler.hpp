@@ -25,6 +25,7 @@
 #include "controlplane/health/health_checker.hpp"
 #include "controlplane/health/probe_paths.hpp"
 #include "controlplane/health/service_decision.hpp"
+#include "controlplane/health/shrink_limit.hpp"
 #include "controlplane/state/change.hpp"
 #include "controlplane/state/change_plan.hpp"
 #include "controlplane/state/declaration.hpp"
@@ -213,6 +214,7 @@ private:
     record_course(const BackendRef& ref, const HealthTransition& transition, std::size_t service);
     void refresh_soon(std::size_t service);
     void refresh_service(std::size_t index);
+    void limit_shrinking(std::size_t index);
     void announce_decision(
         const ServiceSpec& service,
         const ServiceDecision& decision,
@@ -259,7 +261,7 @@ private:
     );
     [[nodiscard]] std::optional<ChangeError>
     check_last_healthy(std::size_t service, const BackendSpec& changed) const;
-    [[nodiscard]] ServiceSpec undo_panic(std::size_t service) const;
+    [[nodiscard]] ServiceSpec make_as_probed(std::size_t service) const;
 
     // reconciler_push.cpp
     void link_ready(const Hello& hello, const Status& status) override;
@@ -317,7 +319,8 @@ private:
     std::set<BackendRef> added_;                  ///< not up yet since they were added
     std::set<ServiceKey> dirty_services_;         ///< to be looked at when refresh_timer_ fires
     std::map<ServiceKey, ServiceDecision> decisions_;
-    std::map<ServiceKey, std::uint64_t> panics_; ///< since the start
+    std::map<ServiceKey, std::uint64_t> panics_;      ///< since the start
+    std::map<ServiceKey, ShrinkLimit> shrink_limits_; ///< of those whose policy has one
     std::optional<UnderWay> under_way_;
     std::map<BackendRef, Health> flips_; ///< not yet sent
     std::vector<Waiter> waiters_;

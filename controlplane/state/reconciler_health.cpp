@@ -46,6 +46,8 @@ std::optional<BackendCondition> Reconciler::find_condition(const BackendRef& ref
         condition.start_percent =
             course->second.weight_percent(policy_of(place->second.first), now);
     }
+    const auto limit = shrink_limits_.find(ref.service);
+    condition.is_kept = limit != shrink_limits_.end() && limit->second.keeps(ref.backend);
     return condition;
 }
 
@@ -71,6 +73,7 @@ void Reconciler::handle_transition(const BackendRef& ref, const HealthTransition
     const auto decided = decisions_.find(service.key);
     const auto course = courses_.find(ref);
     const bool looks_at_all = policy.panic_percent != 0 || policy.min_healthy != 0 ||
+                              limits_shrinking(policy) ||
                               (decided != decisions_.end() && decided->second.held != 0);
     const bool is_on_course = course != courses_.end() &&
                               course->second.next_change(policy, steady_clock::now()).has_value();
@@ -113,7 +116,11 @@ void Reconciler::record_course(
         }
     } else if (transition.to == Health::up) {
         const bool is_added = added_.erase(ref) != 0;
-        if (policy.slow_start_ms != 0 && (is_added || transition.from == Health::down)) {
+        const auto limit = shrink_limits_.find(ref.service);
+        // It was in use all the time.
+        const bool was_kept = limit != shrink_limits_.end() && limit->second.keeps(ref.backend);
+        if (policy.slow_start_ms != 0 && !was_kept &&
+            (is_added || transition.from == Health::down)) {
             courses_[ref].start_slowly(now);
         }
     }
@@ -181,7 +188,26 @@ void Reconciler::refresh_soon(std::size_t service) {
     });
 }
 
+/// Before the service is laid: who of those that are down stays in use.
+void Reconciler::limit_shrinking(std::size_t index) {
+    const config::ServiceConfig& service = newest().configuration.services.at(index);
+    if (!limits_shrinking(service.policy)) {
+        shrink_limits_.erase(service.spec.key);
+        return;
+    }
+    const LaidService laid = lay_service(service, overrides_, [this](const BackendRef& ref) {
+        return find_condition(ref);
+    });
+    ShrinkLimit& limit = shrink_limits_[service.spec.key];
+    const auto now = steady_clock::now();
+    limit.look(laid.spec, laid.held, service.policy, now);
+    if (!is_course_watched_ && limit.next_change(service.policy, now)) {
+        set_course_timer();
+    }
+}
+
 void Reconciler::refresh_service(std::size_t index) {
+    limit_shrinking(index);
     const EffectiveService fresh = make_effective_service(
         newest().configuration.services.at(index),
         overrides_,
@@ -229,6 +255,7 @@ void Reconciler::announce_decision(
     };
     panics_[service.key] += !before.is_panic && decision.is_panic ? 1 : 0;
     record(EventType::service_panic, before.is_panic, decision.is_panic);
+    record(EventType::service_shrink, before.kept > 0, decision.kept > 0);
     record(EventType::service_minimum, before.is_below_minimum, decision.is_below_minimum);
 }
 
@@ -251,8 +278,9 @@ std::string Reconciler::policy_problem(std::size_t service) const {
 ServiceState Reconciler::state_of(const ServiceSpec& service) const {
     const ServiceState state = judge_service(service);
     const auto decided = decisions_.find(service.key);
-    const bool is_panic = decided != decisions_.end() && decided->second.is_panic;
-    return is_panic && state == ServiceState::up ? ServiceState::degraded : state;
+    const bool uses_ill_ones =
+        decided != decisions_.end() && (decided->second.is_panic || decided->second.kept > 0);
+    return uses_ill_ones && state == ServiceState::up ? ServiceState::degraded : state;
 }
 
 std::string Reconciler::reason_of(const ServiceSpec& service) const {
@@ -304,6 +332,17 @@ void Reconciler::take_course_steps(steady_clock::time_point since) {
         }
         goes_on = goes_on || course.next_change(policy_of(service), now).has_value();
     }
+    for (std::size_t i = 0; i < desired_.services.size(); ++i) {
+        const auto limit = shrink_limits_.find(desired_.services[i].key);
+        if (limit == shrink_limits_.end()) {
+            continue;
+        }
+        const auto next = limit->second.next_change(policy_of(i), since);
+        if (next && *next <= now) {
+            refresh_soon(i);
+        }
+        goes_on = goes_on || next.has_value();
+    }
     if (goes_on) {
         set_course_timer();
     }
@@ -339,6 +378,7 @@ void Reconciler::forget_gone_backends() {
     const auto is_over = [&](const auto& item) { return !services.contains(item.first); };
     std::erase_if(decisions_, is_over);
     std::erase_if(panics_, is_over);
+    std::erase_if(shrink_limits_, is_over);
 }
 
 } // namespace penstock

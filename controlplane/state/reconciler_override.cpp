@@ -80,12 +80,12 @@ Reconciler::find_named(const std::string& service, const std::string& backend) c
     });
 }
 
-/// The service with what the probes find of its backends, as if there were no panic threshold. What a
-/// backend's probes do not say (probe type none) is up.
-ServiceSpec Reconciler::undo_panic(std::size_t service) const {
+/// The service with what the probes find of its backends, as if no panic and no shrink limit kept ill ones
+/// in use. What a backend's probes do not say (probe type none) is up.
+ServiceSpec Reconciler::make_as_probed(std::size_t service) const {
     ServiceSpec spec = desired_.services.at(service);
-    const auto decided = decisions_.find(spec.key);
-    if (decided == decisions_.end() || !decided->second.is_panic) {
+    const ServiceDecision& decision = decision_of(service);
+    if (!decision.is_panic && decision.kept == 0) {
         return spec;
     }
     for (BackendSpec& backend : spec.backends) {
@@ -95,7 +95,7 @@ ServiceSpec Reconciler::undo_panic(std::size_t service) const {
     return spec;
 }
 
-/// With panic and without: a panic uses the ill ones too, which must neither hide that `changed` is the
+/// As it is and as it is probed: a panic uses the ill ones too, which must neither hide that `changed` is the
 /// last one that is well, nor let the last one be taken that is used at all.
 std::optional<ChangeError>
 Reconciler::check_last_healthy(std::size_t service, const BackendSpec& changed) const {
@@ -126,7 +126,7 @@ Reconciler::check_last_healthy(std::size_t service, const BackendSpec& changed) 
             .diagnostics = {},
         };
     }
-    if (leaves_none(undo_panic(service))) {
+    if (leaves_none(make_as_probed(service))) {
         return ChangeError{
             .kind = ChangeErrorKind::last_healthy_backend,
             .detail = fmt::format(
@@ -134,7 +134,8 @@ Reconciler::check_last_healthy(std::size_t service, const BackendSpec& changed) 
                 "only "
                 "because of the panic threshold; nothing was changed",
                 in_force.name,
-                changed.name
+                changed.name,
+                decision_of(service).is_panic ? "the panic threshold" : "the shrink limit"
             ),
             .remedy = "bring another one up first, or force it: new flows then go to servers that "
                       "their probes find down",

@@ -166,6 +166,9 @@ std::string describe_health(const Object& health) {
             health.flag("hold_waived") ? "used because too few others are left" : "held down"
         );
     }
+    if (const std::uint64_t kept = health.count("kept"); kept > 0) {
+        text += fmt::format("; {} down but in use: too many went down at once", kept);
+    }
     if (health.flag("panic")) {
         text += "; PANIC: all ready ones are used, healthy or not";
     }
@@ -178,7 +181,9 @@ std::string describe_health(const Object& health) {
 }
 
 Colour colour_of_health(const Object& health) {
-    return health.flag("panic") || health.flag("below_minimum") ? Colour::red : Colour::none;
+    const bool is_ill =
+        health.flag("panic") || health.flag("below_minimum") || health.count("kept") > 0;
+    return is_ill ? Colour::red : Colour::none;
 }
 
 Facts describe_service(const Object& service) {

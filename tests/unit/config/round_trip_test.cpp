@@ -292,6 +292,17 @@ private:
                 .flap_window_ms = number(1000, 3600000),
                 .flap_hold_ms = number(1000, max_flap_hold_ms),
             };
+            switch (number(0, 2)) {
+            case 1:
+                out.policy.shrink_limit = short_number(1, 16383);
+                out.policy.shrink_window_ms = number(1000, 3600000);
+                break;
+            case 2:
+                out.policy.shrink_percent = short_number(1, 100);
+                break;
+            default:
+                break;
+            }
         }
         const bool probes_port = out.probe.type != ProbeType::none &&
                                  out.probe.type != ProbeType::icmp &&
@@ -599,15 +610,26 @@ std::string write_health_policy(const HealthPolicy& policy) {
     if (policy == HealthPolicy{}) {
         return "";
     }
+    std::string shrink;
+    if (policy.shrink_limit != 0) {
+        shrink = fmt::format(
+            ", shrink_limit = {}, shrink_window = \"{}ms\"",
+            policy.shrink_limit,
+            policy.shrink_window_ms
+        );
+    } else if (policy.shrink_percent != 0) {
+        shrink = fmt::format(", shrink_percent = {}", policy.shrink_percent);
+    }
     return fmt::format(
         "health = {{ panic_percent = {}, min_healthy = {}, slow_start = \"{}ms\", flap_limit = {}, "
-        "flap_window = \"{}ms\", flap_hold = \"{}ms\" }}\n",
+        "flap_window = \"{}ms\", flap_hold = \"{}ms\"{} }}\n",
         policy.panic_percent,
         policy.min_healthy,
         policy.slow_start_ms,
         policy.flap_limit,
         policy.flap_window_ms,
-        policy.flap_hold_ms
+        policy.flap_hold_ms,
+        shrink
     );
 }
 

@@ -97,6 +97,21 @@ TEST(ServiceDecision, HeldBackendsAreUsedBeforeThereIsPanic) {
     EXPECT_EQ(healths_of(panic), (std::vector{up, up, up, up, up}));
 }
 
+TEST(ServiceDecision, KeptOnesAreUsedAndNotHealthy) {
+    const config::HealthPolicy policy{.min_healthy = 2, .shrink_limit = 1};
+    ServiceSpec service = make_service({up, down, down, down});
+    service.backends[3].admin = AdminState::drain;
+    const auto decision =
+        decide_service(service, std::vector<bool>(4), policy, {false, false, true, true});
+    EXPECT_EQ(
+        decision, (ServiceDecision{.ready = 3, .healthy = 1, .kept = 1, .is_below_minimum = true})
+    );
+    EXPECT_EQ(healths_of(service), (std::vector{up, down, up, down}));
+    EXPECT_TRUE(describe_decision(decision, policy)
+                    .starts_with("1 more went down than may be taken out within 60 s (shrink_limit "
+                                 "= 1): they stay in use"));
+}
+
 TEST(ServiceDecision, TooFewHealthyOnesAreNamed) {
     const config::HealthPolicy policy{.min_healthy = 2};
     ServiceSpec service = make_service({up, down});

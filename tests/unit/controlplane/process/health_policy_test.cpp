@@ -19,6 +19,17 @@ protected:
         write_text(config_path(), text);
     }
 
+    /// Service web0 has both servers, and `lines` before them.
+    void write_pair_config(const std::string& lines) const {
+        std::string text = make_config("web");
+        text.erase(text.rfind("[[service]]"));
+        text.erase(text.find("backend = "));
+        text += lines +
+                "\nbackend = [ { name = \"b0\", address = \"10.0.1.11\" }, { name = \"b1\", "
+                "address = \"10.0.1.12\" } ]\n";
+        write_text(config_path(), text);
+    }
+
     static std::uint16_t live_weight(const FakeDataplane& dataplane) {
         const DesiredState live = dataplane.live();
         return live.services.empty() ? std::uint16_t{0} : live.services[0].backends[0].weight;
@@ -60,19 +71,8 @@ TEST_F(HealthPolicy, PanicUsesWhatIsIllAndSaysSo) {
     EXPECT_EQ(health().at("panics"), 1);
 }
 
-/// Service web has both servers.
 TEST_F(HealthPolicy, InPanicTheLastHealthyBackendIsStillGuarded) {
-    std::string text = make_config("web");
-    text.erase(text.rfind("[[service]]"));
-    const std::size_t begin = text.find("backend = ");
-    text.replace(
-        begin,
-        std::string::npos,
-        "health = { panic_percent = 100 }\n"
-        "backend = [ { name = \"b0\", address = \"10.0.1.11\" }, { name = \"b1\", address = "
-        "\"10.0.1.12\" } ]\n"
-    );
-    write_text(config_path(), text);
+    write_pair_config("health = { panic_percent = 100 }");
     const FakeDataplane dataplane(dataplane_path());
     start_cp();
     ASSERT_TRUE(wait_until([&] { return live_health(dataplane, 0) == Health::up; }));
@@ -93,6 +93,36 @@ TEST_F(HealthPolicy, InPanicTheLastHealthyBackendIsStillGuarded) {
     EXPECT_EQ(request("POST", b0 + "drain").status, 200); // none is healthy: any may go
     EXPECT_EQ(request("POST", b1 + "drain").status, 409); // but the last one that is used
     EXPECT_EQ(request("POST", b1 + "drain?force").status, 200);
+}
+
+TEST_F(HealthPolicy, MoreThanMayBeTakenOutAtOnceStayInUse) {
+    write_pair_config("health = { shrink_limit = 1, shrink_window = \"6s\" }");
+    const FakeDataplane dataplane(dataplane_path());
+    start_cp();
+    const auto count_up = [&] {
+        const DesiredState live = dataplane.live();
+        return live.services.empty()
+                   ? 0
+                   : std::ranges::count(
+                         live.services[0].backends, Health::up, &BackendSpec::health
+                     );
+    };
+    ASSERT_TRUE(wait_until([&] { return count_up() == 2; }));
+    servers_[0].reset();
+    servers_[1].reset();
+    ASSERT_TRUE(wait_until([&] { return has_event("service-shrink", "on"); }));
+    const auto began = Clock::now();
+    EXPECT_TRUE(has_problem("1 more went down than may be taken out within 6 s (shrink_limit = 1)")
+    );
+    EXPECT_EQ(count_up(), 1);
+    const auto health = request("GET", "/v1/services/web0").object().at("health");
+    EXPECT_EQ(health.at("kept"), 1);
+    EXPECT_EQ(health.at("healthy"), 0);
+    ASSERT_TRUE(wait_until([&] { return count_up() == 0; }, seconds(15)));
+    EXPECT_GT(Clock::now() - began, seconds(3)); // not at once: when the window had passed
+    ASSERT_TRUE(wait_until([&] { return has_event("service-shrink", "off"); }));
+    start_server(0);
+    EXPECT_TRUE(wait_until([&] { return count_up() == 1; }));
 }
 
 TEST_F(HealthPolicy, ARecoveredBackendGetsItsWeightInSteps) {
