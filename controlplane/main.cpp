@@ -3,6 +3,7 @@
 #include "controlplane/api/api.hpp"
 #include "controlplane/api/network_api.hpp"
 #include "controlplane/api/server.hpp"
+#include "controlplane/events/event_file.hpp"
 #include "controlplane/events/event_log.hpp"
 #include "controlplane/logging.hpp"
 #include "controlplane/options.hpp"
@@ -103,6 +104,17 @@ prepare_start(const Options& options, const std::filesystem::path& runtime) {
     return {};
 }
 
+/// What does not work at a start is a problem of the status and tried again: health and control.sock must not
+/// hang on a certificate. Later it refuses the change.
+void join_network(NetworkApi& network, Api& api, Reconciler& reconciler) {
+    api.set_network([&network] { return network.view(); });
+    reconciler.set_surroundings(
+        {.check = [&network](const config::Configuration& wanted
+                  ) { return network.check(wanted.api); },
+         .follow = [&network](const config::Configuration& wanted) { network.set(wanted.api); }}
+    );
+}
+
 int run(const Options& options) {
     raise_descriptor_limit();
     boost::asio::io_context loop(1);
@@ -131,6 +143,11 @@ int run(const Options& options) {
     }
     EventLog events;
     const Instance instance = make_instance();
+    if (auto kept =
+            keep_events(events, options.state_directory + "/events.log", instance.id.substr(0, 8));
+        !kept) {
+        return refuse_start(to_string(kept.error()));
+    }
     Reconciler reconciler(
         loop,
         *directory,
@@ -154,14 +171,7 @@ int run(const Options& options) {
     NetworkApi network(loop, events, handler, [&api](const AuditEntry& entry) {
         api.audit(entry);
     });
-    api.set_network([&network] { return network.view(); });
-    // What does not work at a start is a problem of the status and tried again: health and control.sock
-    // must not hang on a certificate. Later it refuses the change.
-    reconciler.set_surroundings(
-        {.check = [&network](const auto& configuration
-                  ) { return network.check(configuration.api); },
-         .follow = [&network](const auto& configuration) { network.set(configuration.api); }}
-    );
+    join_network(network, api, reconciler);
 
     events.record(
         {.type = EventType::started,

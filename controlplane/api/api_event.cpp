@@ -49,23 +49,21 @@ void Api::get_events(Call call, Respond respond) {
         respond(bad_request("after is a number, limit 1 to 1000, wait 0 to 30 seconds"));
         return;
     }
-    if (find_text(target, "instance", instance_.id) != instance_.id) {
+    if (find_text(target, "instance", events_.name()) != events_.name()) {
         after = 0;
     }
     if (*wait_s == 0 || events_.newest() > *after) {
-        respond(make_json_response(make_events_view(events_, instance_, *after, *limit)));
+        respond(make_json_response(make_events_view(events_, *after, *limit)));
         return;
     }
     event_waiters_.push_back({
         .after = *after,
         .deadline = std::chrono::steady_clock::now() + std::chrono::seconds(*wait_s),
-        .wake =
-            [this,
-             after = *after,
-             limit = static_cast<std::size_t>(*limit),
-             respond = std::move(respond)]() mutable {
-                respond(make_json_response(make_events_view(events_, instance_, after, limit)));
-            },
+        .wake = [this,
+                 after = *after,
+                 limit = static_cast<std::size_t>(*limit),
+                 respond = std::move(respond)](
+                ) mutable { respond(make_json_response(make_events_view(events_, after, limit))); },
     });
     serve_event_waiters();
 }
@@ -87,8 +85,8 @@ void Api::get_event_stream(Call call, Respond respond) {
         return;
     }
     if (!call.request.last_event_id.empty()) {
-        after = read_event_id(call.request.last_event_id, instance_.id);
-    } else if (find_text(call.target, "instance", instance_.id) != instance_.id) {
+        after = read_event_id(call.request.last_event_id, events_.name());
+    } else if (find_text(call.target, "instance", events_.name()) != events_.name()) {
         after = 0;
     }
     ++*streams_;
@@ -112,7 +110,7 @@ void Api::wait_for_chunk(const std::shared_ptr<EventStream>& stream, TakeChunk t
                     stream->after = event.sequence;
                     text += fmt::format(
                         "id: {}/{}\nevent: {}\ndata: {}\n\n",
-                        instance_.id,
+                        events_.name(),
                         event.sequence,
                         to_string(event.type),
                         boost::json::serialize(make_event_view(event))

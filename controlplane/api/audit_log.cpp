@@ -5,92 +5,27 @@
 #include "controlplane/wall_time.hpp"
 
 #include <boost/json/serialize.hpp>
-#include <cerrno>
-#include <cstdio>
-#include <fcntl.h>
-#include <spdlog/spdlog.h>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace penstock {
 
-namespace {
-
-int open_for_append(const std::string& path) {
-    return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-}
-
-} // namespace
-
 std::expected<AuditLog, Refusal> AuditLog::open(std::string path) {
-    const int fd = open_for_append(path);
-    struct stat facts{};
-    if (fd < 0 || ::fstat(fd, &facts) != 0) {
-        return std::unexpected(Refusal{
-            .place = path,
-            .cause = "the audit log cannot be opened: " + std::generic_category().message(errno),
-            .remedy = "make it writable for penstock-cp",
-        });
+    auto file = AppendedFile::open(std::move(path), max_audit_bytes, "the audit log");
+    if (!file) {
+        return std::unexpected(file.error());
     }
-    return AuditLog(std::move(path), fd, static_cast<std::size_t>(facts.st_size));
-}
-
-AuditLog::AuditLog(AuditLog&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
-
-AuditLog::~AuditLog() {
-    if (fd_ >= 0) {
-        ::close(fd_);
-    }
+    return AuditLog(std::move(*file));
 }
 
 void AuditLog::record(const AuditEntry& entry) {
-    const std::string line = boost::json::serialize(boost::json::object{
-                                 {"time", format_rfc3339(std::chrono::system_clock::now())},
-                                 {"actor", make_actor_object(entry.actor)},
-                                 {"method", entry.method},
-                                 {"target", entry.target},
-                                 {"status", entry.status},
-                                 {"detail", entry.detail},
-                             }) +
-                             "\n";
-    if (bytes_ + line.size() > max_audit_bytes) {
-        turn_over();
-    }
-    if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-        spdlog::error(
-            "{} cannot be written: {}; lost: {}",
-            path_,
-            std::generic_category().message(errno),
-            line
-        );
-        return;
-    }
-    bytes_ += line.size();
-}
-
-void AuditLog::turn_over() {
-    const std::string older = path_ + ".1";
-    if (::rename(path_.c_str(), older.c_str()) != 0) {
-        spdlog::error(
-            "{} cannot be renamed: {}; it grows on", path_, std::generic_category().message(errno)
-        );
-        return;
-    }
-    const int fd = open_for_append(path_);
-    if (fd < 0) {
-        spdlog::error(
-            "{} cannot be made: {}; {} grows on",
-            path_,
-            std::generic_category().message(errno),
-            older
-        );
-        return;
-    }
-    ::close(std::exchange(fd_, fd));
-    bytes_ = 0;
+    file_.append(boost::json::serialize(boost::json::object{
+        {"time", format_rfc3339(std::chrono::system_clock::now())},
+        {"actor", make_actor_object(entry.actor)},
+        {"method", entry.method},
+        {"target", entry.target},
+        {"status", entry.status},
+        {"detail", entry.detail},
+    }));
 }
 
 } // namespace penstock

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who asked for which change, from where, and how it ended: one JSON object a line, appended, so that
 // it outlives the ring of events. At max_audit_bytes the file becomes <path>.1, in place of the one
-// before.
+// before (appended_file.hpp).
 //
 // Thread rule: the loop's thread. A write goes to the page cache; it is not waited for the disk.
 #pragma once
 
 #include "controlplane/actor.hpp"
+#include "controlplane/state/appended_file.hpp"
 #include "dataplane/api/refusal.hpp"
 
 #include <cstddef>
 #include <expected>
 #include <string>
+#include <utility>
 
 namespace penstock {
 
@@ -30,22 +32,13 @@ public:
     /// Makes the file (mode 0640) if it is missing.
     [[nodiscard]] static std::expected<AuditLog, Refusal> open(std::string path);
 
-    AuditLog(AuditLog&& other) noexcept;
-    AuditLog& operator=(AuditLog&&) = delete;
-    ~AuditLog();
-
     /// What cannot be written is said in the log of the program, and the change goes on: it is done.
     void record(const AuditEntry& entry);
 
 private:
-    AuditLog(std::string path, int fd, std::size_t bytes)
-        : path_(std::move(path)), fd_(fd), bytes_(bytes) {}
+    explicit AuditLog(AppendedFile file) : file_(std::move(file)) {}
 
-    void turn_over();
-
-    std::string path_;
-    int fd_;
-    std::size_t bytes_;
+    AppendedFile file_;
 };
 
 } // namespace penstock

@@ -65,9 +65,7 @@ json::object make_event_view(const Event& event) {
     };
 }
 
-json::object make_events_view(
-    const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
-) {
+json::object make_events_view(const EventLog& events, std::uint64_t after, std::size_t limit) {
     json::array list;
     std::uint64_t newest = events.newest();
     for (const Event& event : events.read(after, limit)) {
@@ -76,7 +74,7 @@ json::object make_events_view(
     }
     const std::uint64_t oldest = events.oldest();
     return {
-        {"instance", instance.id},
+        {"instance", events.name()},
         {"oldest", oldest},
         {"newest", newest},
         {"lost", oldest > after + 1 ? oldest - after - 1 : 0},

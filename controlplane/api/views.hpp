@@ -92,10 +92,9 @@ make_probe_view(const config::ProbeConfig& probe, const ServiceKey& key);
 [[nodiscard]] boost::json::object make_stats_view(const Statistics& statistics);
 [[nodiscard]] boost::json::object make_drops_view(const Statistics& statistics);
 
-/// `after` is a sequence number of this run.
-[[nodiscard]] boost::json::object make_events_view(
-    const EventLog& events, const Instance& instance, std::uint64_t after, std::size_t limit
-);
+/// `after` is a sequence number of this log.
+[[nodiscard]] boost::json::object
+make_events_view(const EventLog& events, std::uint64_t after, std::size_t limit);
 
 [[nodiscard]] boost::json::object make_explain_view(const Explained& explained);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <spdlog/spdlog.h>
+#include <utility>
 
 namespace penstock {
 
@@ -64,10 +65,26 @@ std::string_view to_string(EventSeverity severity) {
     return names.at(static_cast<std::size_t>(severity));
 }
 
+void EventLog::restore(std::string name, std::vector<Event> before, std::uint64_t last) {
+    name_ = std::move(name);
+    newest_ = last;
+    std::uint64_t sequence = last - before.size();
+    for (Event& event : before) {
+        event.sequence = ++sequence;
+        ring_.push_back(std::move(event));
+    }
+    while (ring_.size() > capacity_) {
+        ring_.pop_front();
+    }
+}
+
 void EventLog::record(Event event) {
     event.sequence = ++newest_;
     event.time = std::chrono::system_clock::now();
     spdlog::log(to_level(event.severity), make_log_line(event));
+    if (writer_) {
+        writer_(event);
+    }
     ring_.push_back(std::move(event));
     if (ring_.size() > capacity_) {
         ring_.pop_front();

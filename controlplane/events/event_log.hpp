@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happened, in order: a bounded ring for the API, and a log line each.
 //
-// Thread rule: the loop's thread. Sequence numbers begin at 1 and have no holes; the ring keeps the
-// newest `capacity`.
+// Thread rule: the loop's thread. Sequence numbers begin at 1, have no holes and go on over restarts with what
+// is restored (event_file.hpp); the ring keeps the newest `capacity`.
 #pragma once
 
 #include "controlplane/actor.hpp"
@@ -71,6 +71,18 @@ class EventLog {
 public:
     explicit EventLog(std::size_t capacity = 4096) : capacity_(capacity) {}
 
+    [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+    /// What the sequence numbers belong to: another name, and they begin anew.
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+    /// What happened before this run, the oldest first: numbered so that the last one has number `last`.
+    /// REQUIRES: nothing is recorded yet; `last` is at least their number.
+    void restore(std::string name, std::vector<Event> before, std::uint64_t last);
+
+    /// Called by each record() with what is to be kept elsewhere; at most one.
+    void set_writer(std::function<void(const Event&)> writer) { writer_ = std::move(writer); }
+
     /// Keeps and logs it, then tells the observer.
     void record(Event event);
 
@@ -89,8 +101,10 @@ public:
 
 private:
     std::size_t capacity_;
+    std::string name_;
     std::deque<Event> ring_;
     std::uint64_t newest_ = 0;
+    std::function<void(const Event&)> writer_;
     std::function<void()> observer_;
 };
 
