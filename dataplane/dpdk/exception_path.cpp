@@ -39,8 +39,11 @@ ExceptionPath::open(const Setup& setup, std::span<const PacketPool> pools) {
     auto path = std::unique_ptr<ExceptionPath>(new ExceptionPath());
     path->interface_ = setup.interface;
     forget_dpdk_log();
-    std::expected<void, Refusal> step;
-    if (!(step = path->probe(setup)) || !(step = path->start(setup, pools))) {
+    std::expected<void, Refusal> step = path->probe(setup);
+    if (step) {
+        step = path->start(setup, pools);
+    }
+    if (!step) {
         return std::unexpected(step.error());
     }
     path->ifindex_ = ::if_nametoindex(setup.interface.c_str());

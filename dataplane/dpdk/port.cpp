@@ -61,9 +61,17 @@ std::expected<std::unique_ptr<Port>, Refusal> Port::open(
     forget_dpdk_log();
 
     const std::string place = place_text(config.place);
-    std::expected<void, Refusal> step;
-    if (!(step = port->probe(config, pools.size())) || !(step = port->configure(config, pools)) ||
-        !(step = port->start(place)) || !(step = port->open_exception_path(config, pools))) {
+    std::expected<void, Refusal> step = port->probe(config, pools.size());
+    if (step) {
+        step = port->configure(config, pools);
+    }
+    if (step) {
+        step = port->start(place);
+    }
+    if (step) {
+        step = port->open_exception_path(config, pools);
+    }
+    if (!step) {
         return std::unexpected(step.error());
     }
     return port;
