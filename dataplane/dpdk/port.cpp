@@ -269,7 +269,9 @@ Port::set_up_queues(std::span<const PacketPool> pools, std::uint64_t rx_offloads
     (void)::rte_eth_dev_info_get(dpdk_port_, &info);
     rte_eth_rxconf rx_conf = info.default_rxconf;
     rx_conf.offloads = rx_offloads;
-    for (std::uint16_t queue = 0; queue < rx_queues_; ++queue) {
+    const auto rx_queues = static_cast<std::uint16_t>(rx_queues_);
+    const auto tx_queues = static_cast<std::uint16_t>(pools.size());
+    for (std::uint16_t queue = 0; queue < rx_queues; ++queue) {
         const int error = call_quietly([&] {
             return ::rte_eth_rx_queue_setup(
                 dpdk_port_, queue, rx_descriptors, node, &rx_conf, pools[queue].get()
@@ -279,7 +281,7 @@ Port::set_up_queues(std::span<const PacketPool> pools, std::uint64_t rx_offloads
             return refuse("receive", queue, error);
         }
     }
-    for (std::uint16_t queue = 0; queue < pools.size(); ++queue) {
+    for (std::uint16_t queue = 0; queue < tx_queues; ++queue) {
         const int error =
             ::rte_eth_tx_queue_setup(dpdk_port_, queue, tx_descriptors, node, nullptr);
         if (error != 0) {
