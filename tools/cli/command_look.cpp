@@ -42,10 +42,11 @@ constexpr std::array<Option, 8> replay_options{{
      OptionKind::text,
      "synthetic|configured",
      "next hops that the configuration does not name are made up (default) or unresolved"},
-    {"key",
+    {"flow-hash-key",
      OptionKind::text,
      "FILE",
-     "the node's flow-hash-key, for its choices of backends; default 16 zero bytes"},
+     "the node's own, from its state directory, for its choices of backends; default 16 zero bytes"
+    },
 }};
 constexpr std::array<Argument, 1> shell_argument{{{"SHELL", true, "bash, zsh or fish"}}};
 constexpr std::array<Option, 5> top_options{{

@@ -76,7 +76,7 @@ std::expected<replay::Settings, Failure> read_settings(const Invocation& invocat
     const auto configured = is_second(invocation, "next-hops", "synthetic", "configured");
     if (!configured)
         return std::unexpected(configured.error());
-    const auto key = read_key(option(invocation, "key"));
+    const auto key = read_key(option(invocation, "flow-hash-key"));
     if (!key)
         return std::unexpected(key.error());
     return replay::Settings{

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -58,6 +59,16 @@ TEST(Help, OfACommandSaysAllThatTheTableSays) {
         for (const ExitCodeText& entry : exit_codes)
             EXPECT_TRUE(says(entry.text)) << help;
         EXPECT_FALSE(command.json.empty()) << command.words;
+    }
+}
+
+// Two options of one name are ambiguous for the parser, but only once somebody uses it.
+TEST(Help, NoCommandHasAnOptionThatAllCommandsHave) {
+    for (const Command& command : commands()) {
+        for (const Option& option : command.options) {
+            EXPECT_EQ(std::ranges::count(global_options(), option.name, &Option::name), 0)
+                << command.words << " --" << option.name;
+        }
     }
 }
 

@@ -243,9 +243,9 @@ def test_the_key_of_a_node_gives_its_choices(replay):
     key.write_bytes(bytes(range(16)))
     plain = ports_to(FOUR, replay, [])
     assert plain == ports_to(FOUR, replay, [])
-    assert plain != ports_to(FOUR, replay, ["--key", str(key)])
+    assert plain != ports_to(FOUR, replay, ["--flow-hash-key", str(key)])
     key.write_bytes(b"short")
-    assert b"5 bytes instead of 16" in replay.run(replay.folder / "in.pcap", "--key", str(key)).stderr
+    assert b"5 bytes instead of 16" in replay.run(replay.folder / "in.pcap", "--flow-hash-key", str(key)).stderr
 
 
 def flows_left(replay, times: list[tuple[float, bytes]], *more: str) -> int:
