@@ -5,13 +5,9 @@
 
 namespace penstock {
 
-namespace {
-
 bool is_ready(const BackendSpec& backend) {
     return backend.admin == AdminState::ready && backend.weight > 0;
 }
-
-} // namespace
 
 ServiceDecision decide_service(
     ServiceSpec& service,

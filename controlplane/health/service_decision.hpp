@@ -42,4 +42,7 @@ ServiceDecision decide_service(
 [[nodiscard]] std::string
 describe_decision(const ServiceDecision& decision, const config::HealthPolicy& policy);
 
+/// Whether the operator lets the backend take new flows, whatever its health.
+[[nodiscard]] bool is_ready(const BackendSpec& backend);
+
 } // namespace penstock

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/health/shrink_limit.hpp"
 
+#include "controlplane/health/service_decision.hpp"
+
 #include <algorithm>
 
 namespace penstock {
-
-namespace {
-
-bool is_ready(const BackendSpec& backend) {
-    return backend.admin == AdminState::ready && backend.weight > 0;
-}
-
-} // namespace
 
 bool limits_shrinking(const config::HealthPolicy& policy) {
     return policy.shrink_limit != 0 || policy.shrink_percent != 0;

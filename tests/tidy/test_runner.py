@@ -161,8 +161,9 @@ PYTEST_FILES = {
     "tidy": {"test_clang_tidy", "test_configuration_schema", "test_docs", "test_headers", "test_includes",
              "test_lengths", "test_runner", "test_style", "test_worker_calls"},
     "unit": {"test_api_fuzz", "test_changes", "test_completion", "test_datagram_probe", "test_documents",
-             "test_events", "test_failures", "test_grpc_probe", "test_http_probe", "test_operating", "test_replay",
-             "test_simulator", "test_start", "test_stream_probe", "test_top"},
+             "test_events", "test_failures", "test_grpc_probe", "test_http_probe", "test_network_abuse",
+             "test_network_login", "test_network_reload", "test_operating", "test_replay", "test_simulator",
+             "test_start", "test_stream_probe", "test_token", "test_top"},
 }
 
 
