@@ -38,25 +38,29 @@ constexpr std::string_view plain_answer =
     "HTTP/1.1 400 Bad Request\r\nServer: penstock-cp\r\nContent-Type: text/plain\r\n"
     "Content-Length: 36\r\nConnection: close\r\n\r\nthis port speaks TLS: https://, 1.3\n";
 
+} // namespace
+
+// Not in the unnamed namespace: NetworkApi::Listener, which the header names, has them.
+
 /// How many are connected, over all and of each client.
-struct Places {
+struct ConnectionPlaces {
     std::size_t count = 0;
     std::map<std::string, std::size_t, std::less<>> by_client;
 };
 
 /// Taken until it is destroyed.
-class Place {
+class ConnectionPlace {
 public:
-    Place(std::shared_ptr<Places> places, std::string client)
+    ConnectionPlace(std::shared_ptr<ConnectionPlaces> places, std::string client)
         : places_(std::move(places)), client_(std::move(client)) {
         ++places_->count;
         ++places_->by_client[client_];
     }
 
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    ConnectionPlace(const ConnectionPlace&) = delete;
+    ConnectionPlace& operator=(const ConnectionPlace&) = delete;
 
-    ~Place() {
+    ~ConnectionPlace() {
         --places_->count;
         const auto found = places_->by_client.find(client_);
         if (--found->second == 0) {
@@ -65,9 +69,11 @@ public:
     }
 
 private:
-    std::shared_ptr<Places> places_;
+    std::shared_ptr<ConnectionPlaces> places_;
     std::string client_;
 };
+
+namespace {
 
 std::optional<NetworkPeer> find_peer(const Tcp::socket& socket) {
     beast::error_code error;
@@ -359,7 +365,7 @@ private:
         }
         const auto now = std::chrono::steady_clock::now();
         static_cast<void>(handshakes_.take("", now));
-        auto place = std::make_shared<Place>(places_, peer->rate_key());
+        auto place = std::make_shared<ConnectionPlace>(places_, peer->rate_key());
         std::make_shared<Handshake>(
             std::move(socket), *context_, *peer, access_, handler_, std::move(place)
         )
@@ -387,7 +393,7 @@ private:
     EventLog& events_;
     std::shared_ptr<const HttpHandler> handler_;
     std::shared_ptr<NetworkAccess> access_ = std::make_shared<NetworkAccess>();
-    std::shared_ptr<Places> places_ = std::make_shared<Places>();
+    std::shared_ptr<ConnectionPlaces> places_ = std::make_shared<ConnectionPlaces>();
     RateLimit handshakes_{max_handshakes_per_s, handshake_burst};
     std::unique_ptr<asio::ssl::context> context_; ///< of access_->credentials
     Tcp::acceptor acceptor_;

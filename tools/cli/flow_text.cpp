@@ -16,13 +16,13 @@ namespace {
 constexpr std::string_view flow_form = "write tcp 203.0.113.7:40000 198.51.100.10:443, or "
                                        "udp [2001:db8::7]:40000 [2001:db8::10]:53";
 
-struct Endpoint {
+struct FlowEnd {
     std::string address;
     std::uint16_t port = 0;
     bool is_ipv4 = true;
 };
 
-std::expected<Endpoint, std::string> parse_endpoint(const std::string& text) {
+std::expected<FlowEnd, std::string> parse_endpoint(const std::string& text) {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string::npos)
         return std::unexpected(fmt::format("'{}' has no port", text));
@@ -33,7 +33,7 @@ std::expected<Endpoint, std::string> parse_endpoint(const std::string& text) {
     const auto address = IpAddress::parse(host);
     if (!address || address->is_ipv4() == bracketed)
         return std::unexpected(fmt::format("'{}' is no address and port", text));
-    Endpoint endpoint{.address = host, .is_ipv4 = address->is_ipv4()};
+    FlowEnd endpoint{.address = host, .is_ipv4 = address->is_ipv4()};
     const char* const end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, endpoint.port);
     if (error != std::errc{} || stop != end)
