@@ -23,6 +23,12 @@ std::uint32_t find_layer3(std::span<const std::uint8_t> frame) {
 
 } // namespace
 
+bool may_be_cut(const Packet& packet, const ParsedPacket& parsed) {
+    return parsed.kind == PacketKind::ipv4 &&
+           (header_at<Ipv4Header>(packet.data + parsed.l3).fragment.host() &
+            Ipv4Header::dont_fragment) == 0;
+}
+
 Cutter::Cutter(
     std::span<const std::span<const std::uint8_t>> segments,
     const BackendEntry& backend,

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "dataplane/core/packet.hpp"
+#include "dataplane/core/parse.hpp"
 #include "dataplane/core/snapshot.hpp"
 
 #include <cstdint>
@@ -21,6 +22,10 @@ namespace penstock {
 /// Pieces that a packet is cut into, at most, or it is dropped as too_big: 64 KiB in pieces of 576
 /// bytes with room for a few headers.
 inline constexpr std::uint32_t max_pieces = 160;
+
+/// True if the sender lets the packet be cut: IPv4 without DF (RFC 791 3.2). REQUIRES: parsed.kind is
+/// ipv4 or ipv6.
+[[nodiscard]] bool may_be_cut(const Packet& packet, const ParsedPacket& parsed);
 
 /// A packet with verdict forward and a cut_mtu, as the pipeline left it. Its bytes may lie in
 /// several segments; the headers lie in the first.

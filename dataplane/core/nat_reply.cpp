@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The servers' side of nat_flow.hpp.
+#include "dataplane/core/cut.hpp"
 #include "dataplane/core/headers.hpp"
 #include "dataplane/core/nat_flow.hpp"
 #include "dataplane/core/nat_rewrite.hpp"
@@ -56,20 +57,12 @@ std::optional<Verdict> check_size(
     if (packet.total_length - parsed.l3 <= mtu) {
         return std::nullopt;
     }
-    const bool may_be_cut = parsed.kind == PacketKind::ipv4 &&
-                            (header_at<Ipv4Header>(packet.data + parsed.l3).fragment.host() &
-                             Ipv4Header::dont_fragment) == 0;
-    if (may_be_cut) {
+    if (may_be_cut(packet, parsed)) {
         cut_mtu = mtu;
         return std::nullopt;
     }
-    constexpr std::uint32_t message_headers = sizeof(Ipv6Header) + sizeof(IcmpHeader);
-    const bool fits =
-        packet.headroom >= message_headers && packet.length > parsed.l3 + message_headers;
-    if (fits && may_be_told(packet, parsed) && worker.too_big_budget.take(now)) {
-        return answer_too_big(packet, parsed, worker.ports[packet.rx_port.value], mtu);
-    }
-    return drop(DropReason::too_big);
+    const PortFacts& port = worker.ports[packet.rx_port.value];
+    return decide_too_big(packet, parsed, port, mtu, worker.too_big_budget, now);
 }
 
 Verdict count_refused(WorkerContext& worker, const NatFlow& flow, Verdict verdict) {

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/core/rewrite_flows.hpp"
 
+#include "dataplane/core/cut.hpp"
 #include "dataplane/core/rewrite.hpp"
 #include "dataplane/core/rewrite_plain.hpp"
 #include "dataplane/core/special_flow.hpp"
+#include "dataplane/core/too_big_answer.hpp"
 
 #include <algorithm>
 
 namespace penstock {
 namespace {
-
-bool may_be_cut(const Packet& packet, const ParsedPacket& parsed) {
-    return parsed.kind == PacketKind::ipv4 &&
-           (header_at<Ipv4Header>(packet.data + parsed.l3).fragment.host() &
-            Ipv4Header::dont_fragment) == 0;
-}
 
 // A packet that is larger than what may leave towards its backend. True if it may leave all the
 // same, in pieces; else the verdict is there.
@@ -27,20 +23,22 @@ bool handle_too_big(
     Packet& packet,
     Verdict& verdict
 ) {
-    const ParsedPacket& parsed = flow.parsed;
-    if (may_be_cut(packet, parsed)) {
+    if (may_be_cut(packet, flow.parsed)) {
         verdict.cut_mtu = mtu;
         return true;
     }
-    constexpr std::uint32_t message_headers = sizeof(Ipv6Header) + sizeof(IcmpHeader);
-    const bool fits = packet.headroom >= message_headers && mtu > backend.outer_length &&
-                      packet.length > parsed.l3 + message_headers;
-    if (fits && may_be_told(packet, parsed) && worker.too_big_budget.take(now)) {
-        const auto inner_mtu = static_cast<std::uint16_t>(mtu - backend.outer_length);
-        verdict = answer_too_big(packet, parsed, worker.ports[packet.rx_port.value], inner_mtu);
-    } else {
+    if (mtu <= backend.outer_length) {
         verdict = drop(DropReason::too_big);
+        return false;
     }
+    verdict = decide_too_big(
+        packet,
+        flow.parsed,
+        worker.ports[packet.rx_port.value],
+        static_cast<std::uint16_t>(mtu - backend.outer_length),
+        worker.too_big_budget,
+        now
+    );
     return false;
 }
 

@@ -88,8 +88,6 @@ std::pair<IpAddress, IpAddress> addresses_of(const std::uint8_t* bytes, Family f
     return {IpAddress::from_ipv6(ip.source), IpAddress::from_ipv6(ip.destination)};
 }
 
-} // namespace
-
 bool may_be_told(const Packet& packet, const ParsedPacket& parsed) {
     const bool ipv4 = parsed.kind == PacketKind::ipv4;
     if (ipv4 ? parsed.later_fragment : parsed.l3_length <= least_mtu_ipv6) {
@@ -101,6 +99,8 @@ bool may_be_told(const Packet& packet, const ParsedPacket& parsed) {
     const std::uint8_t type = header_at<IcmpHeader>(packet.data + parsed.l4).type;
     return !(ipv4 ? is_icmpv4_error(type) : is_icmpv6_error(type));
 }
+
+} // namespace
 
 Verdict answer_quoted_too_big(
     Packet& packet,
@@ -132,9 +132,20 @@ Verdict answer_quoted_too_big(
     return turn_around(packet, port);
 }
 
-Verdict answer_too_big(
-    Packet& packet, const ParsedPacket& parsed, const PortFacts& port, std::uint16_t mtu
+Verdict decide_too_big(
+    Packet& packet,
+    const ParsedPacket& parsed,
+    const PortFacts& port,
+    std::uint16_t mtu,
+    ReplyBudget& budget,
+    CoarseTime now
 ) {
+    constexpr std::uint32_t message_headers = sizeof(Ipv6Header) + sizeof(IcmpHeader);
+    const bool has_room =
+        packet.headroom >= message_headers && packet.length > parsed.l3 + message_headers;
+    if (!has_room || !may_be_told(packet, parsed) || !budget.take(now)) {
+        return drop(DropReason::too_big);
+    }
     const std::uint32_t end = std::uint32_t{parsed.l3} + parsed.l3_length;
     const Family family = parsed.kind == PacketKind::ipv4 ? Family::ipv4 : Family::ipv6;
     return answer_quoted_too_big(

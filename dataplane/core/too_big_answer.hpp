@@ -35,22 +35,26 @@ private:
     std::uint32_t used_ = 0;
 };
 
-/// False if nobody may be told that this packet is too big, or it would help nobody: ICMP errors and
-/// IPv4 fragments but the first are never answered by an error (RFC 1122 3.2.2, RFC 4443 2.4 e), and
-/// no IPv6 sender makes its packets smaller than 1,280 bytes (RFC 8201 4). REQUIRES: parsed.kind is
-/// ipv4 or ipv6.
-[[nodiscard]] bool may_be_told(const Packet& packet, const ParsedPacket& parsed);
-
-/// Turns the packet into the message that names `mtu`, the largest layer-3 packet that would have
-/// fitted, or 1,280 for IPv6 if that is more (RFC 2473 7.1: a sender ignores less), and quotes as
-/// much of it as there is room for, at most 576 or 1,280 bytes in all. The message is never longer than the packet was. Dropped as bad_reply_target, and left as it came,
-/// if its source must not be answered. REQUIRES: parsed.kind is ipv4 or ipv6; the packet is larger
-/// than `mtu` and than the message's headers; its headroom has 48 bytes.
-[[nodiscard]] Verdict answer_too_big(
-    Packet& packet, const ParsedPacket& parsed, const PortFacts& port, std::uint16_t mtu
+/// Decides a packet that is larger than `mtu`, the largest layer-3 packet that would have fitted, and
+/// may not be cut. It becomes the message that names `mtu`, or 1,280 for IPv6 if that is more (RFC 2473
+/// 7.1: a sender ignores less), and quotes as much of it as there is room for, at most 576 or 1,280
+/// bytes in all; the message is never longer than the packet was. Dropped as bad_reply_target, and left
+/// as it came, if its source must not be answered.
+///
+/// Dropped as too_big, likewise, if nobody may be told, or it would help nobody: ICMP errors and IPv4
+/// fragments but the first are never answered by an error (RFC 1122 3.2.2, RFC 4443 2.4 e), and no IPv6
+/// sender makes its packets smaller than 1,280 bytes (RFC 8201 4); and if `budget` is used up or there
+/// is no room for the message. REQUIRES: parsed.kind is ipv4 or ipv6.
+[[nodiscard]] Verdict decide_too_big(
+    Packet& packet,
+    const ParsedPacket& parsed,
+    const PortFacts& port,
+    std::uint16_t mtu,
+    ReplyBudget& budget,
+    CoarseTime now
 );
 
-/// The same for a packet that a router quoted to us: `quoted` is where it begins in `packet`, with
+/// The message about a packet that a router quoted to us: `quoted` is where it begins in `packet`, with
 /// `length` bytes there, a whole IP header of `family` and eight bytes at least. REQUIRES: 48 bytes
 /// of the packet stand before `quoted` behind layer 2, which is `l3` bytes long.
 [[nodiscard]] Verdict answer_quoted_too_big(
