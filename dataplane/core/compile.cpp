@@ -238,10 +238,9 @@ private:
 
     // A backend whose service has its packets edited must not take the way that does not.
     void close_short_ways() {
-        constexpr std::uint8_t edited = feature::mss_clamp | feature::nat;
         for (BackendEntry& entry : snapshot_->backends_) {
             const ServiceEntry* const service = snapshot_->service(entry.service);
-            const bool is_edited = service == nullptr || (service->features & edited) != 0;
+            const bool is_edited = service == nullptr || (service->features & feature::edited) != 0;
             entry.plain_ipip = entry.plain_ipip && !is_edited;
             entry.plain_ipip6 = entry.plain_ipip6 && !is_edited;
         }

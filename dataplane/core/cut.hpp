@@ -50,7 +50,8 @@ public:
     /// frame's end, as those of a capture may. REQUIRES: index < count().
     [[nodiscard]] std::uint32_t length_present(std::uint32_t index) const;
 
-    /// Writes piece `index` to `out`; what is not present stays as it is there. REQUIRES: out.size() == length(index).
+    /// Writes piece `index` to `out`; what is not present stays as it is there. REQUIRES: out.size()
+    /// == length(index).
     void write(std::uint32_t index, std::span<std::uint8_t> out) const;
 
 private:

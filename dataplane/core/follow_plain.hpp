@@ -2,8 +2,8 @@
 // The short way through the choice of a backend, for what most packets are: one in the middle of a
 // TCP connection whose entry stands in its primary bucket.
 //
-// It does what choose_tracked() in special_flow.cpp would (follow_plain_test.cpp holds the two
-// equal), and nothing to a packet that it does not take.
+// It does what choose_any_backend() in pipeline.cpp would (follow_plain_test.cpp holds the two equal),
+// and nothing to a packet that it does not take.
 //
 // Thread rule: the worker that owns the table.
 #pragma once

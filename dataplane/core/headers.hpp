@@ -208,22 +208,6 @@ add_to_checksum(std::uint64_t sum, std::span<const std::uint8_t> bytes) {
     return add_to_checksum(sum, {addresses, std::size_t{32}});
 }
 
-/// The sum of the 20 bytes of an IPv4 header without options, ready to be folded.
-[[nodiscard]] inline std::uint64_t sum_ipv4_header(const std::uint8_t* bytes) {
-    std::uint64_t first = 0;
-    std::uint64_t second = 0;
-    std::uint32_t third = 0;
-    std::memcpy(&first, bytes, sizeof first);
-    std::memcpy(&second, bytes + 8, sizeof second);
-    std::memcpy(&third, bytes + 16, sizeof third);
-    // 2^64 is 1 modulo 2^16 - 1: what is carried out of the top comes back at the bottom.
-    std::uint64_t sum = 0;
-    sum = first + second;
-    sum += sum < first ? 1U : 0U;
-    // Halves, so that the third cannot carry out again.
-    return (sum >> 32U) + (sum & 0xffffffffU) + third;
-}
-
 /// The sum folded to 16 bits; 0xffff over data that holds its own checksum means it is right.
 /// Adding a number to itself with its halves exchanged leaves the folded sum in the upper half: the
 /// lower one's carry is the end-around one.

@@ -39,6 +39,15 @@ struct Packet {
     std::uint8_t hand_overs = 0;
 };
 
+/// Moves the beginning of the packet back by `bytes` that are written already or will be. REQUIRES:
+/// headroom >= bytes.
+inline void prepend(Packet& packet, std::uint16_t bytes) {
+    packet.data -= bytes;
+    packet.length += bytes;
+    packet.total_length += bytes;
+    packet.headroom = static_cast<std::uint16_t>(packet.headroom - bytes);
+}
+
 enum class VerdictKind : std::uint8_t {
     forward, ///< to a backend, out of tx_port
     reply,   ///< answered by us: the packet now holds the answer, out of tx_port

@@ -86,11 +86,11 @@ void parse_ipv4(const Packet& packet, ParsedPacket& parsed) {
     if (total_length < header_length || total_length > packet.total_length - parsed.l3) {
         return refuse(parsed, DropReason::bad_ipv4_total_length);
     }
-    // The common length apart: a sum over a constant number of bytes is a handful of additions.
-    const std::uint64_t sum = header_length == sizeof(Ipv4Header)
-                                  ? sum_ipv4_header(bytes)
-                                  : add_to_checksum(0, {bytes, header_length});
-    if (fold_checksum(sum) != 0xffff) {
+    // The common length apart: it takes a handful of additions.
+    const bool is_right = header_length == sizeof(Ipv4Header)
+                              ? has_right_checksum_ipv4(bytes)
+                              : fold_checksum(add_to_checksum(0, {bytes, header_length})) == 0xffff;
+    if (!is_right) {
         return refuse(parsed, DropReason::bad_ipv4_checksum);
     }
     parsed.kind = PacketKind::ipv4;

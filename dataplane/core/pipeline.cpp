@@ -61,8 +61,6 @@ namespace {
     prefetch_choice(worker, flows.append([&] { return flow; }));
 }
 
-// The stages are functions of their own, not inlined into one: each has then all registers to itself.
-
 // What the short ways have found. True unless no service takes the packet.
 [[gnu::always_inline]] inline bool append_flow(
     const WorkerContext& worker,

@@ -30,10 +30,7 @@ std::optional<DropReason> rewrite_for_backend(
             backend.rewrite == Rewrite::tunnel_ipv4 ? ethertype_ipv4 : ethertype_ipv6
         );
         write_outer(old_data + parsed.l3, parsed.l3_length, packet, parsed, backend, hash);
-        packet.data = data;
-        packet.length += backend.outer_length;
-        packet.total_length += backend.outer_length;
-        packet.headroom = static_cast<std::uint16_t>(packet.headroom - backend.outer_length);
+        prepend(packet, backend.outer_length);
     }
     NextHopTable::write_mac(hop, data);
     write_header(data + sizeof(MacAddress), source_mac);

@@ -2,8 +2,8 @@
 // The short ways through the rewrite, for what most packets of a tunnelled service are: untagged IPv4
 // into IPv4 and IPv6 into IPv6, from one source address.
 //
-// It writes what rewrite_for_backend() would (rewrite_test.cpp holds the two equal), inlined and in
-// whole words: the outer header in three stores, none of which is read back.
+// They write what rewrite_for_backend() would (rewrite_test.cpp holds them equal), inlined and in whole
+// words, none of which is read back.
 //
 // Thread rule: pure edits of one packet.
 #pragma once
@@ -68,7 +68,7 @@ inline void rewrite_plain_ipip(
     std::uint64_t hop,
     const PortFacts& port
 ) {
-    constexpr std::uint32_t added = sizeof(Ipv4Header);
+    constexpr std::uint16_t added = sizeof(Ipv4Header);
     const std::uint8_t* const from = backend.outer.data();
     std::uint8_t* const frame = packet.data - added;
     std::uint8_t* const outer = frame + sizeof(EthernetHeader);
@@ -87,10 +87,7 @@ inline void rewrite_plain_ipip(
     std::memcpy(outer + 4, &middle, sizeof middle);
     std::memcpy(outer + 12, from + 12, 8);
     write_ethernet_header(frame, hop, port, ethertype_ipv4);
-    packet.data = frame;
-    packet.length += added;
-    packet.total_length += added;
-    packet.headroom = static_cast<std::uint16_t>(packet.headroom - added);
+    prepend(packet, added);
 }
 
 /// True if rewrite_plain_ipip6() can send the packet.
@@ -109,7 +106,7 @@ inline void rewrite_plain_ipip6(
     const PortFacts& port,
     FlowHash hash
 ) {
-    constexpr std::uint32_t added = sizeof(Ipv6Header);
+    constexpr std::uint16_t added = sizeof(Ipv6Header);
     const std::uint8_t* const from = backend.outer.data();
     std::uint8_t* const frame = packet.data - added;
     std::uint8_t* const outer = frame + sizeof(EthernetHeader);
@@ -120,10 +117,7 @@ inline void rewrite_plain_ipip6(
     write_header(outer, begin);
     std::memcpy(outer + sizeof begin, from + sizeof begin, added - sizeof begin);
     write_ethernet_header(frame, hop, port, ethertype_ipv6);
-    packet.data = frame;
-    packet.length += added;
-    packet.total_length += added;
-    packet.headroom = static_cast<std::uint16_t>(packet.headroom - added);
+    prepend(packet, added);
 }
 
 } // namespace penstock

@@ -2,8 +2,8 @@
 // Which service takes a packet: from destination, protocol and port to the service's index.
 //
 // Services of one address, one protocol and one port stand in a hash table of their family, one probe
-// away whatever their number: that key is the most specific there is, so a hit is the answer. Only what misses
-// looks at the others, prefix by prefix from the longest on: each prefix length is one probe into a
+// away whatever their number: that key is the most specific there is, so a hit is the answer. Only
+// what misses looks at the others, prefix by prefix from the longest on: each prefix length is one probe into a
 // second table, whose groups list their services in order of precedence (desired_state.hpp,
 // ServiceKey).
 //

@@ -53,6 +53,8 @@ inline constexpr std::uint8_t access = 1U << 4U;     ///< sources are checked
 inline constexpr std::uint8_t limits = 1U << 5U;     ///< new flows are counted against limits
 inline constexpr std::uint8_t quic = 1U << 6U;       ///< chosen by connection id
 inline constexpr std::uint8_t nat = 1U << 7U;        ///< goes through the NAT table
+
+inline constexpr std::uint8_t edited = mss_clamp | nat; ///< what changes the packet itself
 } // namespace feature
 
 /// The cold half of a service: read only for the features that it has.

@@ -23,7 +23,7 @@ namespace penstock {
 
 /// True if the flow needs edit_specially().
 [[nodiscard]] inline bool is_edited(const Flow& flow) {
-    return (flow.service->features & (feature::mss_clamp | feature::nat)) != 0;
+    return (flow.service->features & feature::edited) != 0;
 }
 
 /// Chooses flow.backend, or decides the packet: then flow.has_verdict is true and `verdict` holds

@@ -12,8 +12,8 @@ namespace penstock {
 
 /// Decides an ICMP error to a tunnel source. Believed is only what quotes a packet from a tunnel
 /// source to one of our backends in one of its tunnel's protocols. The packet becomes the message to
-/// the client, if the client's packet may not be cut, or is dropped as tunnel_error. What quotes something else is the kernel's: the
-/// address may be the host's own. REQUIRES: parsed is of the packet: an ICMP error, no fragment.
+/// the client, if the client's packet may not be cut, or is dropped as tunnel_error. What quotes
+/// something else is the kernel's: the address may be the host's own. REQUIRES: parsed is of the packet: an ICMP error, no fragment.
 [[nodiscard]] Verdict take_tunnel_error(
     WorkerContext& worker,
     const Snapshot& snapshot,
