@@ -60,7 +60,8 @@ namespace penstock {
     X(no_buffer, "no buffer was free for the pieces of a packet that had to be cut")               \
     X(no_snapshot, "arrived before the control plane sent a configuration")                        \
     X(no_exception_path, "for the kernel, but this port has no way to it")                         \
-    X(exception_path_full, "the kernel did not take what was for it: its queue was full")          \
+    X(exception_path_full,                                                                         \
+      "the kernel did not take what was for it: queue full, or frame too large")                   \
     X(foreign_vlan, "untagged, or of another VLAN than the port stands in")                        \
     X(bad_reply_target, "a request we answer, from a source that cannot be answered")              \
     X(tx_queue_full, "the port's transmit queue was full")
