@@ -200,17 +200,13 @@ parse_token_file(std::string_view text, const std::string& file_name) {
 }
 
 std::string format_token_line(const TokenEntry& entry) {
-    std::string hash;
-    for (const std::uint8_t byte : entry.hash) {
-        hash += fmt::format("{:02x}", byte);
-    }
     return fmt::format(
-        "{}  {}  {}  {}{}\n",
+        "{}  {}  {}  {}{:02x}\n",
         entry.name,
         to_string(entry.role),
         entry.expires_s ? format_token_time(*entry.expires_s) : std::string("never"),
         hash_prefix,
-        hash
+        fmt::join(entry.hash, "")
     );
 }
 

@@ -89,7 +89,7 @@ std::optional<LoggedEvent> parse_event_line(std::string_view line) {
     if (object == nullptr) {
         return std::nullopt;
     }
-    const auto type = find_word(*object, "type", EventType::api_listener);
+    const auto type = find_word(*object, "type", last_event_type);
     const auto severity = find_word(*object, "severity", EventSeverity::critical);
     const auto* time = object->if_contains("time_ms");
     const auto* time_ms = time == nullptr ? nullptr : time->if_int64();

@@ -56,7 +56,7 @@ std::string_view to_string(EventType type) {
         "dataplane-lost",  "dataplane-refused", "state-damaged",
         "service-shrink",  "api-listener",
     };
-    static_assert(static_cast<std::size_t>(EventType::api_listener) + 1 == names.size());
+    static_assert(static_cast<std::size_t>(last_event_type) + 1 == names.size());
     return names.at(static_cast<std::size_t>(type));
 }
 

@@ -48,6 +48,9 @@ enum class EventType : std::uint8_t {
     api_listener,   ///< the API over the network: listening, off, failed
 };
 
+/// For who goes through them all.
+inline constexpr EventType last_event_type = EventType::api_listener;
+
 enum class EventSeverity : std::uint8_t { info, warning, critical };
 
 /// "backend-health"; as in docs/reference/api.md.

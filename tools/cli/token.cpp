@@ -117,10 +117,7 @@ std::string make_token() {
     std::array<std::uint8_t, 32> random{};
     if (RAND_bytes(random.data(), random.size()) != 1)
         return {};
-    std::string token(config::token_prefix);
-    for (const std::uint8_t byte : random)
-        token += fmt::format("{:02x}", byte);
-    return token;
+    return fmt::format("{}{:02x}", config::token_prefix, fmt::join(random, ""));
 }
 
 std::expected<config::TokenEntry, Failure> make_entry(const Invocation& invocation) {

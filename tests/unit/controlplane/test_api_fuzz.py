@@ -10,33 +10,16 @@ import pathlib
 import random
 import re
 import socket
-import subprocess
 import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = os.environ.get("PENSTOCK_CP", str(ROOT / "build" / "debug" / "controlplane" / "penstock-cp"))
+from control_plane_run import NODE, SERVICE, connect_local, run_control_plane
+
 FUZZ_S = float(os.environ.get("PENSTOCK_FUZZ_S", "5"))
 SEED = int(os.environ.get("PENSTOCK_FUZZ_SEED", "20261125"))
 
-CONFIGURATION = """\
-[node]
-name = "lb-a"
-[dataplane]
-workers = [1]
-[[dataplane.port]]
-name = "edge0"
-interface = "eth1"
-[[service]]
-name = "web"
-vip = "198.51.100.10"
-protocol = "tcp"
-port = 80
-forwarding = "ipip"
-probe = { type = "none" }
-backend = [ { name = "b0", address = "10.0.1.11" }, { name = "b1", address = "10.0.1.12", weight = 7 } ]
-"""
+CONFIGURATION = NODE + SERVICE
 WORDS = ["", "web", "b0", "b1", "none", "%00", "%2e%2e", "..", "%zz", "\\", "ü", "0", "1", "-1", "18446744073709551616",
          "true", "x" * 300, "a/b", "{service}", "'", "\"", "%ff%fe"]
 BODIES = [b"", b"{}", b'{"weight":50}', b'{"weight":1e999}', b'{"weight":50,"weight":1}', b"[" * 5000, b"\xff\xfe",
@@ -45,31 +28,13 @@ BODIES = [b"", b"{}", b'{"weight":50}', b'{"weight":1e999}', b'{"weight":50,"wei
 
 @pytest.fixture
 def control_plane(tmp_path):
-    (tmp_path / "penstock.toml").write_text(CONFIGURATION)
-    (tmp_path / "run").mkdir()
-    with open(tmp_path / "cp.log", "wb") as log:
-        process = subprocess.Popen(
-            [PROGRAM, "--config", str(tmp_path / "penstock.toml"), "--state-dir", str(tmp_path / "state"),
-             "--runtime-dir", str(tmp_path / "run")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
+    with run_control_plane(tmp_path, CONFIGURATION) as process:
         yield process, tmp_path
-    finally:
-        process.terminate()
-        process.wait(60)
-    # A sanitizer ends the program with a report and another status.
-    assert process.returncode == 0, (tmp_path / "cp.log").read_text()[-5000:]
 
 
-def connect(path: pathlib.Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(30)
-    connection.connect(str(path))
-    return connection
-
-
-def ask(path: pathlib.Path, target: str) -> dict:
+def ask(folder: pathlib.Path, target: str) -> dict:
     client = http.client.HTTPConnection("penstock", timeout=30)
-    client.sock = connect(path)
+    client.sock = connect_local(folder)
     client.request("GET", target)
     reply = client.getresponse()
     document = json.loads(reply.read())
@@ -104,12 +69,12 @@ def test_random_requests_harm_nothing(control_plane):
         assert time.monotonic() < end and process.poll() is None, (folder / "cp.log").read_text()
         time.sleep(0.05)
     choose = random.Random(SEED)
-    paths = [name for name in ask(path, "/v1/openapi.json")["paths"] if name != "/v1/events/stream"] + ["/", "/v2/x", "*"]
+    paths = [name for name in ask(folder, "/v1/openapi.json")["paths"] if name != "/v1/events/stream"] + ["/", "/v2/x", "*"]
     answered, count = {}, 0
     end = time.monotonic() + FUZZ_S
     while time.monotonic() < end:
         count += 1
-        with connect(path) as connection:
+        with connect_local(folder) as connection:
             try:
                 connection.sendall(make_request(choose, paths))
                 connection.shutdown(socket.SHUT_WR)
@@ -125,7 +90,7 @@ def test_random_requests_harm_nothing(control_plane):
             if status >= 400 and status not in (405,) and b"\r\n\r\n{" in reply:
                 assert b"application/problem+json" in reply
         assert process.poll() is None, (folder / "cp.log").read_text()[-5000:]
-    status = ask(path, "/v1/status")
+    status = ask(folder, "/v1/status")
     assert status["node"], status
     memory_kb = int(next(line for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines()
                          if line.startswith("VmRSS")).split()[1])

@@ -13,30 +13,11 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
-sys.path.insert(0, str(ROOT / "tests/unit/controlplane/health"))
+sys.path[:0] = [str(ROOT / "tests/unit/controlplane"), str(ROOT / "tests/unit/controlplane/health")]
+from control_plane_run import NODE, SERVICE, connect_local, run_control_plane  # noqa: E402
 from certificates import KEY, _openssl, make_authority, make_certificate  # noqa: E402
 
-CP = os.environ.get("PENSTOCK_CP", str(ROOT / "build/debug/controlplane/penstock-cp"))
 CLI = os.environ.get("PENSTOCK_CLI", str(ROOT / "build/debug/tools/cli/penstock"))
-SERVICE = """\
-[[service]]
-name = "web"
-vip = "198.51.100.10"
-protocol = "tcp"
-port = 80
-forwarding = "ipip"
-probe = { type = "none" }
-backend = [ { name = "b0", address = "10.0.1.11" }, { name = "b1", address = "10.0.1.12", weight = 7 } ]
-"""
-BASE = """\
-[node]
-name = "lb-a"
-[dataplane]
-workers = [1]
-[[dataplane.port]]
-name = "edge0"
-interface = "eth1"
-"""
 
 
 def make_client(folder: pathlib.Path, name: str, authority: str) -> None:
@@ -96,7 +77,7 @@ rate = 1000
 client = [ {{ name = "eva", subject = "CN=eva,O=Example", role = "admin" }},
            {{ name = "bob", san = "DNS:BOB.example.test", role = "viewer" }} ]
 """
-        return BASE + api + more + SERVICE
+        return NODE + api + more + SERVICE
 
     def token(self, name: str, role: str, *more: str) -> pathlib.Path:
         """A file with a new token."""
@@ -117,20 +98,9 @@ client = [ {{ name = "eva", subject = "CN=eva,O=Example", role = "admin" }},
 
     @contextlib.contextmanager
     def running(self, configuration: str | None = None):
-        (self.place / "penstock.toml").write_text(configuration or self.configuration())
-        (self.place / "run").mkdir(exist_ok=True)
-        with open(self.place / "cp.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [CP, "--config", str(self.place / "penstock.toml"), "--state-dir", str(self.place / "state"),
-                 "--runtime-dir", str(self.place / "run")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
+        with run_control_plane(self.place, configuration or self.configuration()) as self.process:
             wait_for(lambda: (self.place / "run/control.sock").exists() and self.local("GET", "/v1/status").status == 200)
             yield self
-        finally:
-            self.process.terminate()
-            self.process.wait(60)
-        # A sanitizer ends the program with a report and another status.
-        assert self.process.returncode == 0, (self.place / "cp.log").read_text()[-5000:]
 
     def context(self, certificate: str | None = None, authority: str = "ca") -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.keys / f"{authority}.pem"))
@@ -156,9 +126,7 @@ client = [ {{ name = "eva", subject = "CN=eva,O=Example", role = "admin" }},
 
     def local(self, method: str, target: str, body: bytes | str = b"") -> Answer:
         client = http.client.HTTPConnection("penstock", timeout=30)
-        client.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.sock.settimeout(30)
-        client.sock.connect(str(self.place / "run/control.sock"))
+        client.sock = connect_local(self.place)
         with contextlib.closing(client):
             client.request(method, target, body)
             return Answer(client.getresponse())

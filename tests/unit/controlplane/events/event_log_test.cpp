@@ -40,7 +40,7 @@ TEST(EventLog, KeepsTheNewest) {
 
 TEST(EventLog, EveryTypeHasItsOwnWord) {
     std::vector<std::string_view> words;
-    for (int i = 0; i <= static_cast<int>(EventType::api_listener); ++i) {
+    for (int i = 0; i <= static_cast<int>(last_event_type); ++i) {
         words.push_back(to_string(static_cast<EventType>(i)));
     }
     std::ranges::sort(words);
